@@ -1,0 +1,526 @@
+"""Several graphs as one: what goes into every layer and comes out of most.
+
+`Batch` is the disjoint union of several graphs. Its node features change from layer to layer
+(`batch.replace(nodes=h)`), while everything the layers never change lives once in `Packed`: the edges, where each
+graph begins and ends, the features as they came in, and the kernels computed so far.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from graphnn import ops
+from graphnn.checks import GraphError
+from graphnn.graph import Arcs, Graph, checked_kernel, dense_kernel, hashable, name_of, sparse_kernel
+from graphnn.ops import PaddedBlocks, Segments, SparseMatrix
+from graphnn.ops.sparse import Pattern, offsets, ranges
+from graphnn.types import Array, KernelFn
+
+LAYOUTS = ("sparse", "list", "dense")
+
+
+class Packed(Arcs):
+    """Several graphs put together once: everything about them that no layer changes, and the memo of their kernels.
+
+    Made by `pack` and shared by all the batches that flow from it. `node_offsets` and `edge_offsets` (n_graphs + 1,)
+    say where each graph begins. A part taken out with `take` slices what its parent has already computed.
+    """
+
+    def __init__(
+        self,
+        nodes: Any,
+        senders: np.ndarray,
+        receivers: np.ndarray,
+        node_offsets: np.ndarray,
+        edge_offsets: np.ndarray,
+        *,
+        edges: Array | None = None,
+        weights: Array | None = None,
+        positions: Array | None = None,
+        globals: Array | None = None,
+        kernels: Mapping[str, Any] | None = None,
+        names: Sequence[Any] | None = None,
+        layout: str = "sparse",
+        graphs: Sequence[Graph] | None = None,
+        source: tuple[Packed, np.ndarray, np.ndarray, np.ndarray] | None = None,
+    ):
+        if layout not in LAYOUTS:
+            raise ValueError(f"layout {layout!r} is not known; use one of {', '.join(map(repr, LAYOUTS))}")
+        self.nodes, self.senders, self.receivers = nodes, senders, receivers
+        self.node_offsets, self.edge_offsets = node_offsets, edge_offsets
+        self.edges, self.weights, self.positions, self.globals = edges, weights, positions, globals
+        self.kernels: dict[str, Any] = dict(kernels or {})
+        self.names, self.layout = names, layout
+        self._graphs = None if graphs is None else tuple(graphs)
+        self._source = source
+        self._operators: dict[Any, Any] = {}
+        self._products: dict[Any, Array] = {}
+
+    @property
+    def n_graphs(self) -> int:
+        return len(self.node_offsets) - 1
+
+    @cached_property
+    def node_segments(self) -> Segments:
+        """Which graph every node belongs to."""
+        return Segments(np.repeat(np.arange(self.n_graphs), np.diff(self.node_offsets)), self.n_graphs)
+
+    @cached_property
+    def edge_segments(self) -> Segments:
+        """Which graph every edge belongs to."""
+        return Segments(np.repeat(np.arange(self.n_graphs), np.diff(self.edge_offsets)), self.n_graphs)
+
+    @cached_property
+    def sender_segments(self) -> Segments:
+        return Segments(self.senders, self.n_nodes)
+
+    @cached_property
+    def receiver_segments(self) -> Segments:
+        return Segments(self.receivers, self.n_nodes)
+
+    def locate(self, node: int) -> tuple[int | None, int]:
+        graph = int(np.searchsorted(self.node_offsets, node, side="right")) - 1
+        return graph, int(node - self.node_offsets[graph])
+
+    @property
+    def graphs(self) -> tuple[Graph, ...]:
+        """The graphs one by one, as they were packed."""
+        if self._graphs is not None:
+            return self._graphs
+        graphs = tuple(self._graph(i) for i in range(self.n_graphs))
+        if not ops.is_traced(self.weights):
+            self._graphs = graphs
+        return graphs
+
+    def _graph(self, i: int) -> Graph:
+        if self._source is not None and self._source[0]._graphs is not None:
+            return self._source[0]._graphs[int(self._source[1][i])]
+        node, edge = slice(*self.node_offsets[i : i + 2]), slice(*self.edge_offsets[i : i + 2])
+        nodes = self.nodes.toscipy()[node] if isinstance(self.nodes, SparseMatrix) else self.nodes[node]
+        return Graph(
+            nodes,
+            self.senders[edge] - self.node_offsets[i],
+            self.receivers[edge] - self.node_offsets[i],
+            edges=None if self.edges is None else self.edges[edge],
+            weights=None if self.weights is None else self.weights[edge],
+            positions=None if self.positions is None else self.positions[node],
+            globals=None if self.globals is None else self.globals[i],
+            kernels={name: blocks[i] for name, blocks in self.kernels.items() if not ops.is_traced(blocks[i])},
+            names=None if self.names is None else self.names[i],
+        )
+
+    # ---- kernels ------------------------------------------------------------------------------------------------
+
+    def resolve(self, kernel: KernelFn | str | None, default: KernelFn | None) -> KernelFn | str:
+        """Return the kernel a layer means: what it names, else the one the graphs came with, else the default."""
+        if kernel is not None:
+            return kernel
+        if not self.kernels:
+            if default is None:
+                raise ValueError("no kernel was named and the graphs came with none; pass kernel=")
+            return default
+        if len(self.kernels) > 1:
+            raise ValueError(f"the graphs came with several kernels, {sorted(self.kernels)}; name one: kernel='...'")
+        return next(iter(self.kernels))
+
+    def operator(self, kernel: KernelFn | str) -> Any:
+        """Return a kernel of all the graphs in this batch's layout, computed once unless its numbers are traced."""
+        key = hashable(kernel)
+        if key in self._operators:
+            return self._operators[key]
+        traced = self.follows_traces(kernel)
+        operator = self._given(kernel, traced) if isinstance(kernel, str) else self._computed(kernel, traced)
+        if not traced:
+            self._operators[key] = operator
+        return operator
+
+    def follows_traces(self, kernel: KernelFn | str) -> bool:
+        """Say whether a kernel's numbers depend on traced weights or are themselves traced."""
+        if isinstance(kernel, str):
+            return any(ops.is_traced(block) or ops.is_jax(block) for block in self.kernels.get(kernel, ()))
+        return ops.is_traced(self.weights) or ops.is_jax(self.weights)
+
+    def _given(self, name: str, traced: bool) -> Any:
+        if name not in self.kernels:
+            raise KeyError(f"the graphs have no kernel {name!r}; they have {sorted(self.kernels)}")
+        if traced or self.layout == "list":
+            return [dense_kernel(block) for block in self.kernels[name]]
+        union = stack_blocks([sparse_kernel(block, self.dtype) for block in self.kernels[name]])
+        return union if self.layout == "sparse" else self._pad(union)
+
+    def _value(self, kernel: KernelFn, i: int) -> Any:
+        """Return what a kernel gives for graph number i; its complaints name the graph."""
+        graph = self.graphs[i]
+        try:
+            return checked_kernel(kernel(graph), kernel, graph.n_nodes)
+        except GraphError as error:
+            raise error.at(i) from None
+
+    def _computed(self, kernel: KernelFn, traced: bool) -> Any:
+        is_local = getattr(kernel, "is_local", False)
+        if traced and not is_local:
+            raise TypeError(
+                f"kernel {name_of(kernel)} is computed graph by graph and cannot follow traced edge weights; "
+                "write it with gn.ops on graph.sparse_adjacency and mark it @gn.local"
+            )
+        numbers = range(self.n_graphs)
+        if self.layout == "list":
+            return [ops.dense(self._value(kernel, i)) if traced else self._block(kernel, i) for i in numbers]
+        if self._source is not None and self.layout == "sparse" and not traced:
+            return self._slice_of_parent(kernel)
+        if is_local:
+            union = sparse_kernel(checked_kernel(kernel(self), kernel, self.n_nodes), self.dtype)
+        else:
+            union = stack_blocks([sparse_kernel(self._value(kernel, i), self.dtype) for i in numbers])
+        return union if self.layout == "sparse" else self._pad(union)
+
+    def _block(self, kernel: KernelFn | str, i: int) -> np.ndarray:
+        try:
+            return self.graphs[i].kernel(kernel)
+        except GraphError as error:
+            raise error.at(i) from None
+
+    def _pad(self, union: SparseMatrix) -> PaddedBlocks:
+        sizes = np.diff(self.node_offsets)
+        n = int(sizes.max(initial=0))
+        inside = np.arange(self.n_nodes) - np.repeat(self.node_offsets[:-1], sizes)
+        graph = self.node_segments.index
+        row, column = union.pattern.rows, union.pattern.indices
+        place = (graph[row] * n + inside[row]) * n + inside[column]
+        flat = ops.segment_sum(union.values, Segments(place, self.n_graphs * n * n))
+        return PaddedBlocks(flat.reshape((self.n_graphs, n, n)), graph * n + inside)
+
+    def kernel_list(self, kernel: KernelFn | str) -> list[np.ndarray]:
+        """Return a kernel as a list of dense NumPy arrays, one for each graph."""
+        if isinstance(kernel, str) and kernel in self.kernels:
+            return [np.asarray(ops.value_of(dense_kernel(block))) for block in self.kernels[kernel]]
+        return [self._block(kernel, i) for i in range(self.n_graphs)]
+
+    def product(self, kernel: KernelFn | str) -> Array:
+        """Return kernel @ (the features as they came in), a constant, computed once."""
+        key = hashable(kernel)
+        if key not in self._products:
+            if self._source is not None and not isinstance(kernel, str) and self.layout == "sparse":
+                parent, _, node_rows, _ = self._source
+                product = parent.product(kernel).take(node_rows, axis=0)
+            else:
+                product = ops.propagate(self.operator(kernel), ops.dense(self.nodes))
+            product.setflags(write=False)
+            self._products[key] = product
+        return self._products[key]
+
+    # ---- parts --------------------------------------------------------------------------------------------------
+
+    def take(self, index: np.ndarray) -> Packed:
+        """Return some of the graphs, packed: slices of what is here, in the order of `index`."""
+        starts, sizes = self.node_offsets[index], np.diff(self.node_offsets)[index]
+        edge_starts, edge_sizes = self.edge_offsets[index], np.diff(self.edge_offsets)[index]
+        node_rows, edge_rows = ranges(starts, sizes), ranges(edge_starts, edge_sizes)
+        node_offsets = offsets(sizes)
+        shift = np.repeat(node_offsets[:-1] - starts, edge_sizes)
+
+        def nodewise(array: Array | None) -> Array | None:
+            return None if array is None else array.take(node_rows, axis=0)
+
+        def edgewise(array: Array | None) -> Array | None:
+            return None if array is None else _take(array, edge_rows)
+
+        if isinstance(self.nodes, SparseMatrix):
+            nodes: Any = take_rows(self.nodes, node_rows)
+        else:
+            nodes = nodewise(self.nodes)
+        return Packed(
+            nodes,
+            self.senders.take(edge_rows) + shift,
+            self.receivers.take(edge_rows) + shift,
+            node_offsets,
+            offsets(edge_sizes),
+            edges=edgewise(self.edges),
+            weights=edgewise(self.weights),
+            positions=nodewise(self.positions),
+            globals=None if self.globals is None else self.globals.take(index, axis=0),
+            kernels={name: [blocks[i] for i in index] for name, blocks in self.kernels.items()},
+            names=None if self.names is None else [self.names[i] for i in index],
+            layout=self.layout,
+            source=None if ops.is_traced(self.weights) else (self, index, node_rows, edge_rows),
+        )
+
+    def _slice_of_parent(self, kernel: KernelFn) -> SparseMatrix:
+        parent, index, node_rows, _ = self._source  # type: ignore[misc]
+        whole = parent.operator(kernel)
+        part = take_rows(whole, node_rows)
+        shift = self.node_offsets[:-1] - parent.node_offsets[index]
+        entries = np.diff(part.pattern.indptr[self.node_offsets])
+        columns = part.pattern.indices + np.repeat(shift, entries).astype(np.int32)
+        return SparseMatrix(Pattern(part.pattern.indptr, columns, (self.n_nodes, self.n_nodes)), part.values)
+
+    def changed(self, **changes: Any) -> Packed:
+        """Return these graphs with another structure or layout; nothing computed so far is kept."""
+        fields = {
+            "nodes": self.nodes, "senders": self.senders, "receivers": self.receivers,
+            "node_offsets": self.node_offsets, "edge_offsets": self.edge_offsets, "edges": self.edges,
+            "weights": self.weights, "positions": self.positions, "globals": self.globals,
+            "kernels": self.kernels, "names": self.names, "layout": self.layout,
+        }  # fmt: skip
+        return Packed(**{**fields, **changes})
+
+    def __getstate__(self) -> dict:
+        kept = {k: v for k, v in self.__dict__.items() if not isinstance(v, Segments) and k != "_edges_by_receiver"}
+        return {**kept, "_operators": {}, "_products": {}, "_source": None}
+
+
+STRUCTURE = ("senders", "receivers", "weights", "kernels")
+FEATURES = ("nodes", "edges", "positions", "globals")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Batch:
+    """Several graphs as one: what goes into every layer and comes out of most.
+
+    nodes: (n_nodes, f) features of all nodes of all graphs, under each other; what a layer replaces
+    edges, positions, globals: (n_edges, e), (n_nodes, p), (n_graphs, g), or None
+    packed: the graphs as they came in; it answers for senders, receivers, weights, kernels
+
+    Kernels see the graphs as they were packed, never the hidden features of a layer.
+    """
+
+    packed: Packed
+    nodes: Any
+    edges: Array | None = None
+    positions: Array | None = None
+    globals: Array | None = None
+
+    @classmethod
+    def of(cls, packed: Packed) -> Batch:
+        """Return the batch of packed graphs with the features they came with."""
+        return cls(packed, packed.nodes, packed.edges, packed.positions, packed.globals)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        nodes: Array,
+        senders: np.ndarray,
+        receivers: np.ndarray,
+        node_graph: np.ndarray,
+        n_graphs: int,
+        *,
+        edges: Array | None = None,
+        weights: Array | None = None,
+        positions: Array | None = None,
+        globals: Array | None = None,
+        layout: str = "sparse",
+    ) -> Batch:
+        """Build a batch from arrays, as a layer that coarsens its graphs does.
+
+        node_graph: (n_nodes,) the graph of every node, non-decreasing; edges must follow their graphs' order too.
+        `nodes` and `weights` may be traced. Raises GraphError where the blocks are out of order.
+        """
+        senders, receivers = np.asarray(senders, np.intp), np.asarray(receivers, np.intp)
+        node_graph = np.asarray(node_graph, np.intp)
+        edge_graph = node_graph[receivers]
+        for name, index in (("node_graph", node_graph), ("receivers", edge_graph)):
+            if index.size and (np.diff(index) < 0).any():
+                raise GraphError(name, "nodes and edges of one graph must stand together, graphs in order")
+        packed = Packed(
+            nodes, senders, receivers,
+            offsets(np.bincount(node_graph, minlength=n_graphs)),
+            offsets(np.bincount(edge_graph, minlength=n_graphs)),
+            edges=edges, weights=weights, positions=positions, globals=globals, layout=layout,
+        )  # fmt: skip
+        return cls.of(packed)
+
+    @property
+    def senders(self) -> np.ndarray:
+        return self.packed.senders
+
+    @property
+    def receivers(self) -> np.ndarray:
+        return self.packed.receivers
+
+    @property
+    def weights(self) -> Array | None:
+        return self.packed.weights
+
+    @property
+    def n_nodes(self) -> int:
+        return self.packed.n_nodes
+
+    @property
+    def n_edges(self) -> int:
+        return self.packed.n_edges
+
+    @property
+    def n_graphs(self) -> int:
+        return self.packed.n_graphs
+
+    @property
+    def node_graph(self) -> np.ndarray:
+        """The number of the graph of every node. (n_nodes,)"""
+        return self.packed.node_segments.index
+
+    @property
+    def node_segments(self) -> Segments:
+        return self.packed.node_segments
+
+    @property
+    def edge_segments(self) -> Segments:
+        return self.packed.edge_segments
+
+    @property
+    def sender_segments(self) -> Segments:
+        return self.packed.sender_segments
+
+    @property
+    def receiver_segments(self) -> Segments:
+        return self.packed.receiver_segments
+
+    @property
+    def graphs(self) -> tuple[Graph, ...]:
+        """The graphs one by one, as they were packed."""
+        return self.packed.graphs
+
+    @property
+    def names(self) -> Sequence[Any] | None:
+        """The names of the nodes of every graph, where they have any."""
+        return self.packed.names
+
+    @property
+    def layout(self) -> str:
+        return self.packed.layout
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.packed.dtype
+
+    @property
+    def has_own_features(self) -> bool:
+        """Whether the node features are still the constants that came in."""
+        return self.nodes is self.packed.nodes and not ops.is_traced(self.nodes)
+
+    def kernels(self, kernel: KernelFn | str | None = None) -> list[np.ndarray]:
+        """Return a kernel as a list of dense NumPy arrays, one (n_i, n_i) for each graph; default: the given ones."""
+        return self.packed.kernel_list(self.packed.resolve(kernel, None))
+
+    def propagate(
+        self,
+        kernel: KernelFn | str | None,
+        h: Array,
+        bias: Array | None = None,
+        activation: Callable = ops.identity,
+        default: KernelFn | None = None,
+    ) -> Array:
+        """Return activation(K h + bias), where K is the kernel of all the graphs. (n_nodes, f) -> (n_nodes, f)
+
+        With the batch's own constant features, K h is computed once and remembered.
+        """
+        kernel = self.packed.resolve(kernel, default)
+        if h is self.nodes and self.has_own_features and not self.packed.follows_traces(kernel):
+            product = self.packed.product(kernel)
+            return activation(product if bias is None else product + bias)
+        return ops.propagate(self.packed.operator(kernel), ops.dense(h), bias, activation)
+
+    def replace(self, **changes: Any) -> Batch:
+        """Return this batch with other features, or with other structure.
+
+        nodes, edges, positions, globals: what layers replace; the kernels stay those of the packed graphs.
+        weights, senders, receivers: other edges; every kernel is computed anew, and follows traced weights.
+        kernels: a list of arrays (or {name: list}), one for each graph; traced arrays too.
+        """
+        for name in changes:
+            if name not in FEATURES + STRUCTURE:
+                raise TypeError(f"a batch has no field {name!r} to replace; it has {', '.join(FEATURES + STRUCTURE)}")
+        if changes.get("nodes") is not None and changes["nodes"].shape[0] != self.n_nodes:
+            raise ValueError(
+                f"replace(nodes=...): expected {self.n_nodes} rows (one per node), got shape {changes['nodes'].shape}"
+            )
+        features = {name: changes.get(name, getattr(self, name)) for name in FEATURES}
+        structure = {name: changes[name] for name in STRUCTURE if name in changes}
+        if not structure:
+            return Batch(self.packed, **features)
+        if "kernels" in structure:
+            structure["kernels"] = self._new_kernels(structure["kernels"])
+        if structure.get("weights") is not None and structure["weights"].shape != (self.n_edges,):
+            raise ValueError(
+                f"replace(weights=...): expected shape ({self.n_edges},), got {structure['weights'].shape}"
+            )
+        packed = self.packed.changed(**structure)
+        if features["nodes"] is self.packed.nodes:
+            features["nodes"] = packed.nodes
+        return Batch(packed, **features)
+
+    def _new_kernels(self, kernels: Any) -> dict[str, list]:
+        if isinstance(kernels, Mapping):
+            given = {name: list(blocks) for name, blocks in kernels.items()}
+        else:
+            given = {next(iter(self.packed.kernels), "kernel"): list(kernels)}
+        sizes = np.diff(self.packed.node_offsets)
+        for name, blocks in given.items():
+            if len(blocks) != self.n_graphs:
+                raise ValueError(f"kernels: expected {self.n_graphs} arrays (one per graph), got {len(blocks)}")
+            for i, (block, n) in enumerate(zip(blocks, sizes, strict=True)):
+                if tuple(block.shape) != (n, n):
+                    raise GraphError(f"kernels[{name!r}]", f"expected shape ({n}, {n}), got {tuple(block.shape)}", i)
+        return given
+
+    def with_layout(self, layout: str) -> Batch:
+        """Return this batch with its kernels in another form: "sparse", "list" or "dense"."""
+        if layout == self.layout:
+            return self
+        packed = self.packed.changed(layout=layout)
+        return dataclasses.replace(self, packed=packed, nodes=packed.nodes if self.has_own_features else self.nodes)
+
+    def __getitem__(self, index: Any) -> Batch:
+        """Return some of the graphs as a batch: an integer, a slice, a list of integers or a mask."""
+        if not self.has_own_features:
+            raise TypeError("only a batch fresh from pack can be indexed; index it before the first layer")
+        chosen = np.arange(self.n_graphs)[index]
+        return Batch.of(self.packed.take(np.atleast_1d(chosen)))
+
+    def __len__(self) -> int:
+        return self.n_graphs
+
+    def __iter__(self) -> Iterator[Batch]:
+        return (self[i] for i in range(self.n_graphs))
+
+    def __repr__(self) -> str:
+        what = f"Batch({self.n_graphs} graphs, {self.n_nodes} nodes, {self.n_edges} edges"
+        parts = [f"{name}={tuple(getattr(self, name).shape)}" for name in FEATURES if getattr(self, name) is not None]
+        given = [f"kernels={list(self.packed.kernels)}"] if self.packed.kernels else []
+        return ", ".join([what, *parts, *given, f"layout={self.layout!r}"]) + f", {self.dtype})"
+
+
+def _take(array: Array, index: np.ndarray) -> Array:
+    return ops.gather(array, index) if ops.is_traced(array) else array.take(index, axis=0)
+
+
+def take_rows(matrix: SparseMatrix, index: np.ndarray) -> SparseMatrix:
+    """Return the rows `index` of a constant sparse matrix."""
+    indptr = matrix.pattern.indptr
+    sizes = (indptr[1:] - indptr[:-1])[index]
+    entries = ranges(indptr[index], sizes)
+    pattern = Pattern(offsets(sizes), matrix.pattern.indices.take(entries), (len(index), matrix.shape[1]))
+    return SparseMatrix(pattern, matrix.values.take(entries))
+
+
+def stack_blocks(blocks: Sequence[SparseMatrix]) -> SparseMatrix:
+    """Return the block-diagonal matrix of square blocks; several times faster than `scipy.sparse.block_diag`."""
+    if len(blocks) == 1:
+        return blocks[0]
+    sizes = [block.shape[0] for block in blocks]
+    starts = offsets(np.array(sizes, np.intp)) if blocks else np.zeros(1, np.int32)
+    entries = np.cumsum([0] + [block.pattern.n_entries for block in blocks])
+    n = int(starts[-1])
+    if not blocks:
+        return SparseMatrix(Pattern(np.zeros(1, np.int32), np.zeros(0, np.int32), (0, 0)), np.zeros(0))
+    indptr = np.concatenate(
+        [[0]] + [block.pattern.indptr[1:] + entries[i] for i, block in enumerate(blocks)]
+    )
+    columns = np.concatenate([block.pattern.indices + starts[i] for i, block in enumerate(blocks)])
+    values = ops.concatenate([block.values for block in blocks])
+    return SparseMatrix(Pattern(indptr, columns, (n, n)), values)

@@ -1,0 +1,310 @@
+"""From and to what scientists hold: networkx graphs, SciPy sparse and dense matrices, lists of arrays; and `pack`.
+
+Packing is linear in the number of nodes and edges. Nothing the user passes in is written to.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from graphnn import ops
+from graphnn.batch import Batch, Packed
+from graphnn.checks import GraphError, listing, nearest
+from graphnn.graph import Graph
+from graphnn.ops import SparseMatrix
+from graphnn.ops.sparse import offsets
+
+Attributes = str | Sequence[str]
+
+
+def pack(
+    graphs: Any = None,
+    *,
+    nodes: Any = "features",
+    edges: Attributes | None = None,
+    weights: str | None = None,
+    kernels: Any = None,
+    layout: str = "sparse",
+    dtype: Any = None,
+) -> Batch:
+    """Put graphs together into one batch.
+
+    graphs: a Graph, a networkx graph, a list of them, or a Batch (returned as it is)
+    nodes, edges, weights: for networkx graphs, the attributes to read (see `from_networkx`)
+    layout: the form of the kernels, "sparse" (one block-diagonal matrix), "list" (dense arrays, the reference) or
+        "dense" (padded blocks)
+    dtype: np.float32 or np.float64 for all features; default: what comes in, whole numbers become float64
+
+    Without graphs, two lists of arrays are enough: nodes=[X1, ...] with (n_i, f) features and kernels=[K1, ...] with
+    (n_i, n_i) kernels, dense or SciPy sparse, or {name: list} for several. GraphConv uses these kernels by default.
+
+    Raises GraphError naming the graph and the attribute.
+
+    >>> pack(nodes=[np.ones((2, 3)), np.ones((1, 3))], kernels=[np.eye(2), np.eye(1)])
+    Batch(2 graphs, 3 nodes, 0 edges, nodes=(3, 3), kernels=['kernel'], layout='sparse', float64)
+    """
+    if isinstance(graphs, Batch):
+        if kernels is not None:
+            graphs = graphs.replace(kernels=kernels)
+        if dtype is not None and np.dtype(dtype) != graphs.dtype:
+            return pack(list(graphs.graphs), layout=layout, dtype=dtype)
+        return graphs if layout == "sparse" else graphs.with_layout(layout)
+    if graphs is None:
+        listed = _from_arrays(nodes, kernels)
+    else:
+        if kernels is not None:
+            raise TypeError("pack: pass kernels= with nodes=, or put them into each Graph(kernels={name: array})")
+        several = isinstance(graphs, (list, tuple, np.ndarray)) or not (_is_networkx(graphs) or isinstance(graphs, Graph))
+        try:
+            entries = list(graphs) if several else [graphs]
+        except TypeError:
+            raise TypeError(
+                f"cannot make a graph of {type(graphs).__name__}; "
+                "give networkx graphs, gn.Graph, or pack(nodes=[...], kernels=[...])"
+            ) from None
+        listed = [_as_graph(g, i if several else None, nodes, edges, weights) for i, g in enumerate(entries)]
+    return Batch.of(_stack(listed, layout, dtype))
+
+
+def _from_arrays(nodes: Any, kernels: Any) -> list[Graph]:
+    if isinstance(nodes, str):
+        raise TypeError("pack needs graphs, or nodes=[X1, ...] with kernels=[K1, ...]: two lists of arrays")
+    named = kernels if isinstance(kernels, dict) else {"kernel": kernels} if kernels is not None else {}
+    for name, blocks in named.items():
+        if len(blocks) != len(nodes):
+            raise ValueError(f"pack: {len(nodes)} arrays of nodes but {len(blocks)} kernels {name!r}; one for each graph")
+    graphs = []
+    for i, features in enumerate(nodes):
+        try:
+            graphs.append(Graph(features, kernels={name: blocks[i] for name, blocks in named.items()}))
+        except GraphError as error:
+            raise error.at(i) from None
+    return graphs
+
+
+def _is_networkx(graph: Any) -> bool:
+    networkx = sys.modules.get("networkx")
+    return networkx is not None and isinstance(graph, networkx.Graph)
+
+
+def _as_graph(graph: Any, index: int | None, nodes: Attributes, edges: Attributes | None, weights: str | None) -> Graph:
+    if isinstance(graph, Graph):
+        return graph
+    if _is_networkx(graph):
+        try:
+            return from_networkx(graph, nodes=nodes, edges=edges, weights=weights)
+        except GraphError as error:
+            raise (error if index is None else error.at(index)) from None
+    place = "graphs" if index is None else f"graphs[{index}]"
+    raise TypeError(f"{place} is a {type(graph).__name__}; wanted a networkx graph or gn.Graph")
+
+
+def _stack(graphs: Sequence[Graph], layout: str, dtype: Any) -> Packed:
+    """Return the disjoint union of graphs, after checking that they go together."""
+    wanted = _common_dtype(graphs, dtype)
+    for i, graph in enumerate(graphs):
+        _check_alike(graphs[0], graph, i)
+    sizes, counts = [g.n_nodes for g in graphs], [g.n_edges for g in graphs]
+    node_offsets, edge_offsets = offsets(np.array(sizes, np.intp)), offsets(np.array(counts, np.intp))
+    shift = np.repeat(node_offsets[:-1], counts)
+    return Packed(
+        _stack_nodes(graphs, wanted),
+        _join([g.senders for g in graphs], np.intp) + shift,
+        _join([g.receivers for g in graphs], np.intp) + shift,
+        node_offsets,
+        edge_offsets,
+        edges=_stack_rows(graphs, "edges", wanted),
+        weights=_stack_weights(graphs, wanted),
+        positions=_stack_rows(graphs, "positions", wanted),
+        globals=_stack_globals(graphs, wanted),
+        kernels={name: [g.kernels[name] for g in graphs] for name in (graphs[0].kernels if graphs else ())},
+        names=[g.names for g in graphs] if any(g.names is not None for g in graphs) else None,
+        layout=layout,
+        graphs=graphs if all(g.dtype == wanted for g in graphs) else None,
+    )
+
+
+def _common_dtype(graphs: Sequence[Graph], dtype: Any) -> np.dtype:
+    if dtype is not None:
+        if np.dtype(dtype) not in (np.dtype(np.float32), np.dtype(np.float64)):
+            raise TypeError(f"pack: dtype must be float32 or float64, got {np.dtype(dtype)}")
+        return np.dtype(dtype)
+    return np.result_type(*(g.dtype for g in graphs)) if graphs else np.dtype(float)
+
+
+def _check_alike(first: Graph, graph: Graph, i: int) -> None:
+    for name, unit in (("nodes", "node"), ("edges", "edge"), ("positions", "node"), ("globals", "graph")):
+        ours, theirs = getattr(first, name), getattr(graph, name)
+        if (ours is None) != (theirs is None):
+            have, lack = ("graphs[0] has", "none") if ours is not None else ("graphs[0] has no", "some")
+            raise GraphError(name, f"{have} {name} and this graph {lack}; give all graphs the same attributes", i)
+        if ours is not None and ours.shape[-1] != theirs.shape[-1]:
+            raise GraphError(
+                name,
+                f"expected shape {(*theirs.shape[:-1], ours.shape[-1])} "
+                f"(one row per {unit}, {ours.shape[-1]} columns as in graphs[0]), got {theirs.shape}",
+                i,
+            )
+    if set(first.kernels) != set(graph.kernels):
+        raise GraphError("kernels", f"graphs[0] has {sorted(first.kernels)}, this graph {sorted(graph.kernels)}", i)
+
+
+def _join(arrays: Sequence[np.ndarray], dtype: Any) -> np.ndarray:
+    return np.concatenate(arrays) if arrays else np.zeros(0, dtype)
+
+
+def _stack_nodes(graphs: Sequence[Graph], dtype: np.dtype) -> Any:
+    if not graphs:
+        return np.zeros((0, 0), dtype)
+    if any(isinstance(g.nodes, SparseMatrix) for g in graphs):
+        parts = [
+            g.nodes.toscipy() if isinstance(g.nodes, SparseMatrix) else scipy.sparse.csr_array(g.nodes) for g in graphs
+        ]
+        return SparseMatrix.from_scipy(scipy.sparse.vstack(parts, format="csr"), dtype)
+    return _frozen([g.nodes for g in graphs], dtype)
+
+
+def _frozen(arrays: Sequence[np.ndarray], dtype: np.dtype) -> np.ndarray:
+    joined = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+    joined = joined.astype(dtype, copy=False)
+    joined.setflags(write=False)
+    return joined
+
+
+def _stack_rows(graphs: Sequence[Graph], name: str, dtype: np.dtype) -> np.ndarray | None:
+    arrays = [getattr(g, name) for g in graphs]
+    return None if not graphs or arrays[0] is None else _frozen(arrays, dtype)
+
+
+def _stack_globals(graphs: Sequence[Graph], dtype: np.dtype) -> np.ndarray | None:
+    return None if not graphs or graphs[0].globals is None else _frozen([g.globals[None] for g in graphs], dtype)
+
+
+def _stack_weights(graphs: Sequence[Graph], dtype: np.dtype) -> Any:
+    if all(g.weights is None for g in graphs):
+        return None
+    if any(ops.is_traced(g.weights) for g in graphs):
+        return ops.concatenate([np.ones(g.n_edges, dtype) if g.weights is None else g.weights for g in graphs])
+    return _frozen([np.ones(g.n_edges) if g.weights is None else g.weights for g in graphs], dtype)
+
+
+# ---- networkx -------------------------------------------------------------------------------------------------------
+
+
+def from_networkx(
+    graph: Any, *, nodes: Attributes = "features", edges: Attributes | None = None, weights: str | None = None
+) -> Graph:
+    """Return a networkx graph as a Graph: rows follow `list(graph.nodes)`, whose labels are kept as `.names`.
+
+    graph: Graph, DiGraph, MultiGraph or MultiDiGraph. An undirected edge becomes two, with the same attributes, and a
+        loop one. Parallel edges stay separate edges; in the adjacency they add.
+    nodes: the node attribute holding the features (numbers or vectors), or several to put side by side
+    edges: the same for edge features; None reads none
+    weights: the edge attribute holding the weight; None means 1, whatever the graph carries
+
+    Raises GraphError for a missing or ragged attribute, naming the node or edge.
+
+    >>> import networkx as nx
+    >>> G = nx.Graph([("a", "b")])
+    >>> G.nodes["a"]["features"], G.nodes["b"]["features"] = [1.0, 0.0], [0.0, 1.0]
+    >>> from_networkx(G).names
+    ('a', 'b')
+    """
+    names = list(graph.nodes)
+    number = {name: i for i, name in enumerate(names)}
+    features = _columns([graph.nodes[v] for v in names], names, nodes, "nodes", "node")
+    ends = [(number[u], number[v]) for u, v in graph.edges()]
+    data = [attributes for _, _, attributes in graph.edges(data=True)]
+    labels = list(graph.edges())
+    pairs = np.array(ends, np.intp).reshape(-1, 2)
+    order = np.arange(len(pairs))
+    if not graph.is_directed():
+        back = np.flatnonzero(pairs[:, 0] != pairs[:, 1])
+        pairs = np.concatenate([pairs, pairs[back, ::-1]])
+        order = np.concatenate([order, back])
+    edge_features = None if edges is None else _columns(data, labels, edges, "edges", "edge")[order]
+    edge_weights = None if weights is None else _columns(data, labels, weights, "weights", "edge")[order, 0]
+    return Graph(features, pairs[:, 0], pairs[:, 1], edges=edge_features, weights=edge_weights, names=names)
+
+
+def _columns(rows: Sequence[dict], labels: Sequence[Any], attributes: Attributes, field: str, unit: str) -> np.ndarray:
+    """Return the named attributes of every node or edge as one array, a row each."""
+    names = [attributes] if isinstance(attributes, str) else list(attributes)
+    parts = []
+    for name in names:
+        having = sum(name in row for row in rows)
+        if having < len(rows):
+            missing = next(label for label, row in zip(labels, rows, strict=True) if name not in row)
+            known = sorted({str(key) for row in rows for key in row})
+            hint = nearest(name, known) or (f"; there is {listing(known)}" if known else "")
+            raise GraphError(
+                field,
+                f"{unit} {missing!r} has no attribute {name!r} ({having} of {len(rows)} {unit}s have it){hint}; "
+                f"set it, or choose another with {field}=",
+            )
+        values = [np.atleast_1d(row[name]) for row in rows]
+        for label, value in zip(labels, values, strict=True):
+            if value.shape != values[0].shape:
+                raise GraphError(
+                    field,
+                    f"attribute {name!r} of {unit} {label!r} has shape {value.shape}, "
+                    f"that of {unit} {labels[0]!r} {values[0].shape}; give every {unit} the same length",
+                )
+        parts.append(np.array(values).reshape(len(rows), -1) if rows else np.zeros((0, 1)))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+
+def to_networkx(graph: Graph) -> Any:
+    """Return a Graph as a networkx MultiDiGraph: one edge for each edge, attributes "features" and "weight".
+
+    Node labels are the graph's names, or 0, 1, ...
+
+    >>> to_networkx(Graph(np.ones((2, 1)), senders=[0], receivers=[1])).number_of_edges()
+    1
+    """
+    import networkx as nx
+
+    names = list(range(graph.n_nodes)) if graph.names is None else list(graph.names)
+    out = nx.MultiDiGraph()
+    features = ops.dense(graph.nodes)
+    out.add_nodes_from((name, {"features": features[i]}) for i, name in enumerate(names))
+    for k, (sender, receiver) in enumerate(zip(graph.senders, graph.receivers, strict=True)):
+        attributes: dict[str, Any] = {}
+        if graph.edges is not None:
+            attributes["features"] = graph.edges[k]
+        if graph.weights is not None:
+            attributes["weight"] = float(graph.weights[k])
+        out.add_edge(names[sender], names[receiver], **attributes)
+    return out
+
+
+# ---- matrices -------------------------------------------------------------------------------------------------------
+
+
+def from_adjacency(matrix: Any, nodes: Any = None) -> Graph:
+    """Return the graph of a SciPy sparse or dense adjacency: entry [i, j] is the weight of the edge from j to i.
+
+    Zeros are no edges. Without node features every node gets the single feature 1. The way back is `graph.adjacency`
+    (a SciPy CSR array) and `graph.adjacency.toarray()`.
+
+    Raises GraphError for a matrix that is not square or not finite.
+
+    >>> from_adjacency([[0, 0], [2, 0]])
+    Graph(n_nodes=2, n_edges=1, nodes=(2, 1) float64, weights=(1,) float64; A[i, j] is the edge from j to i)
+    """
+    try:
+        coo = scipy.sparse.coo_array(matrix if scipy.sparse.issparse(matrix) else np.asarray(matrix, float))
+    except (TypeError, ValueError) as error:
+        raise GraphError("adjacency", f"expected a square matrix of numbers: {error}") from None
+    if coo.ndim != 2 or coo.shape[0] != coo.shape[1]:
+        raise GraphError("adjacency", f"expected a square matrix, got shape {coo.shape}")
+    coo.sum_duplicates()
+    kept = coo.data != 0
+    receivers, senders = (index[kept] for index in coo.coords)
+    features = np.ones((coo.shape[0], 1)) if nodes is None else nodes
+    return Graph(features, senders, receivers, weights=coo.data[kept])

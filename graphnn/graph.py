@@ -1,0 +1,254 @@
+"""One graph as arrays, and what a kernel is: a function of it that gives an (n, n) array.
+
+Direction, once and for all: an edge goes from its sender to its receiver, and A[i, j] is the weight of the edge from
+j to i. Rows receive: (K @ h)[i] gathers at node i.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from graphnn import ops
+from graphnn.checks import GraphError, indices, numbers, rows
+from graphnn.ops import SparseMatrix
+from graphnn.ops.sparse import Pattern, group
+from graphnn.types import Array, KernelFn
+
+def local(kernel: Any) -> Any:
+    """Mark a kernel whose value on a disjoint union is the block diagonal of its values on the parts.
+
+    Such a kernel is computed once for a whole batch instead of once for each graph. Without the mark a kernel is
+    always right, only slower.
+
+    >>> @local
+    ... def twice(graph):
+    ...     return 2 * graph.adjacency
+    """
+    kernel.is_local = True
+    return kernel
+
+
+class Arcs:
+    """What graphs and packed graphs share: their edges seen as a matrix."""
+
+    senders: np.ndarray
+    receivers: np.ndarray
+    weights: Array | None
+    nodes: Any
+
+    @property
+    def n_nodes(self) -> int:
+        return self.nodes.shape[0]
+
+    @property
+    def n_edges(self) -> int:
+        return self.senders.shape[0]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The floating type everything computed from this graph has."""
+        return self.nodes.dtype
+
+    @cached_property
+    def _edges_by_receiver(self) -> tuple[Pattern, np.ndarray]:
+        grouped, order = group(self.receivers, self.n_nodes)
+        return Pattern(grouped.indptr, self.senders[order], (self.n_nodes, self.n_nodes)), order
+
+    @property
+    def sparse_adjacency(self) -> SparseMatrix:
+        """A as a matrix of `ops`, whose values follow traced edge weights; parallel edges are entries that add."""
+        pattern, order = self._edges_by_receiver
+        weights = np.ones(self.n_edges, self.dtype) if self.weights is None else self.weights
+        return SparseMatrix(pattern, ops.primitives.permuted(weights, order))
+
+    @property
+    def adjacency(self) -> Any:
+        """A as a SciPy CSR array: A[i, j] is the weight of the edge from j to i, parallel edges added."""
+        if ops.is_traced(self.weights):
+            raise TypeError(
+                "graph.adjacency is a SciPy array and cannot follow traced edge weights; "
+                "in a kernel use graph.sparse_adjacency and functions of gn.ops"
+            )
+        matrix = self.sparse_adjacency.toscipy()
+        matrix.sum_duplicates()
+        return matrix
+
+    def locate(self, node: int) -> tuple[int | None, int]:
+        """Return the number of the graph a node belongs to (None for a single graph) and its number in there."""
+        return None, node
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Graph(Arcs):
+    """One graph as arrays; checked when made, read-only ever after.
+
+    nodes: (n_nodes, f) features, dense or a SciPy sparse matrix (then they are constants that only `@` touches)
+    senders, receivers: (n_edges,) node numbers; an undirected edge is two of them
+    edges: (n_edges, e) edge features;  weights: (n_edges,) edge weights, 1 when None
+    positions: (n_nodes, p) coordinates;  globals: (g,) features of the whole graph
+    kernels: {name: (n_nodes, n_nodes) array} that come with the graph
+    names: what the nodes are called, in order, any hashable values
+
+    Raises GraphError, which names the attribute, what came and what was wanted.
+
+    >>> Graph(np.ones((3, 1)), senders=[0, 1], receivers=[1, 2])
+    Graph(n_nodes=3, n_edges=2, nodes=(3, 1) float64; A[i, j] is the edge from j to i)
+    """
+
+    nodes: Any
+    senders: Any = ()
+    receivers: Any = ()
+    edges: Any = None
+    weights: Any = None
+    positions: Any = None
+    globals: Any = None
+    kernels: Mapping[str, Any] = field(default_factory=dict)
+    names: Sequence[Any] | None = None
+    _memo: dict = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "nodes", _features(self.nodes))
+        n, dtype = self.n_nodes, self.dtype
+        put(self, "senders", indices(self.senders, "senders", n))
+        put(self, "receivers", indices(self.receivers, "receivers", n))
+        if len(self.senders) != len(self.receivers):
+            raise GraphError(
+                "receivers", f"expected {len(self.senders)} entries (one per sender), got {len(self.receivers)}"
+            )
+        m = len(self.senders)
+        if self.edges is not None:
+            put(self, "edges", rows(numbers(self.edges, "edges"), "edges", m, "one per edge").astype(dtype, copy=False))
+        if self.weights is not None and not ops.is_traced(self.weights):
+            weights = numbers(self.weights, "weights").astype(dtype, copy=False)
+            if weights.shape != (m,):
+                raise GraphError("weights", f"expected shape ({m},) (one per edge), got {weights.shape}")
+            put(self, "weights", weights)
+        if self.positions is not None:
+            positions = rows(numbers(self.positions, "positions"), "positions", n, "one per node")
+            put(self, "positions", positions.astype(dtype, copy=False))
+        if self.globals is not None:
+            put(self, "globals", numbers(self.globals, "globals").astype(dtype, copy=False).ravel())
+        if self.names is not None:
+            put(self, "names", tuple(self.names))
+            if len(self.names) != n:
+                raise GraphError("names", f"expected {n} names (one per node), got {len(self.names)}")
+        put(self, "kernels", {name: _given_kernel(K, name, n, dtype) for name, K in self.kernels.items()})
+
+    def __repr__(self) -> str:
+        parts = [f"n_nodes={self.n_nodes}", f"n_edges={self.n_edges}"]
+        for name in ("nodes", "edges", "weights", "positions", "globals"):
+            value = getattr(self, name)
+            if value is not None:
+                parts.append(f"{name}={tuple(value.shape)} {value.dtype}")
+        if self.kernels:
+            parts.append(f"kernels={list(self.kernels)}")
+        return f"Graph({', '.join(parts)}; A[i, j] is the edge from j to i)"
+
+    def replace(self, **changes: Any) -> Graph:
+        """Return a new graph with some fields changed, checked anew."""
+        known = [f.name for f in dataclasses.fields(self) if f.name != "_memo"]
+        for name in changes:
+            if name not in known:
+                raise TypeError(f"Graph has no field {name!r}; it has {', '.join(known)}")
+        return Graph(**{name: changes.get(name, getattr(self, name)) for name in known})
+
+    def kernel(self, kernel: KernelFn | str) -> Any:
+        """Return a kernel of this graph as a dense (n, n) NumPy array, computed once."""
+        if isinstance(kernel, str):
+            if kernel not in self.kernels:
+                raise KeyError(f"the graph has no kernel {kernel!r}; it has {sorted(self.kernels)}")
+            return dense_kernel(self.kernels[kernel])
+        key = hashable(kernel)
+        if key not in self._memo:
+            value = dense_kernel(checked_kernel(kernel(self), kernel, self.n_nodes))
+            value = np.asarray(value, self.dtype)
+            value.setflags(write=False)
+            self._memo[key] = value
+        return self._memo[key]
+
+    def __getstate__(self) -> dict:
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "_memo"} | {"_memo": {}}
+
+    def __setstate__(self, state: dict) -> None:
+        for name, value in state.items():
+            object.__setattr__(self, name, value)
+
+
+# ---- kernels as matrices ---------------------------------------------------------------------------------------------
+
+
+def name_of(kernel: Any) -> str:
+    """Return what a kernel is called in messages."""
+    return getattr(kernel, "__name__", None) or repr(kernel)
+
+
+def hashable(kernel: Any) -> Any:
+    try:
+        hash(kernel)
+    except TypeError:
+        raise TypeError(
+            f"kernel {name_of(kernel)} cannot be remembered because it is not hashable; "
+            "make it a function or a frozen dataclass of plain values"
+        ) from None
+    return kernel
+
+
+def checked_kernel(value: Any, kernel: Any, n: int) -> Any:
+    """Return what a kernel returned, if it is an (n, n) array of finite numbers."""
+    shape = tuple(np.shape(value)) if not hasattr(value, "shape") else tuple(value.shape)
+    if shape != (n, n):
+        raise ValueError(f"kernel {name_of(kernel)} returned shape {shape}, wanted ({n}, {n}): one row per node")
+    plain = ops.value_of(value.values) if isinstance(value, SparseMatrix) else getattr(value, "data", value)
+    if isinstance(value, np.ndarray):
+        plain = value
+    if not np.isfinite(plain).all():
+        raise ValueError(f"kernel {name_of(kernel)} returned numbers that are not finite for a graph of {n} nodes")
+    return value
+
+
+def _given_kernel(kernel: Any, name: str, n: int, dtype: np.dtype) -> Any:
+    if ops.is_traced(kernel):
+        return kernel
+    attribute = f"kernels[{name!r}]"
+    if scipy.sparse.issparse(kernel):
+        matrix = scipy.sparse.csr_array(kernel).astype(dtype)
+        numbers(matrix.data, attribute)
+    else:
+        matrix = numbers(kernel, attribute).astype(dtype, copy=False)
+    if matrix.shape != (n, n):
+        raise GraphError(attribute, f"expected shape ({n}, {n}) (one row per node), got {matrix.shape}")
+    return matrix
+
+
+def dense_kernel(kernel: Any) -> Any:
+    """Return a kernel as a dense array."""
+    return kernel.toarray() if hasattr(kernel, "toarray") else kernel
+
+
+def sparse_kernel(kernel: Any, dtype: np.dtype) -> SparseMatrix:
+    if isinstance(kernel, SparseMatrix):
+        return kernel.astype(dtype)
+    return SparseMatrix.from_scipy(kernel, dtype)
+
+
+def _features(nodes: Any) -> Any:
+    if isinstance(nodes, SparseMatrix):
+        return nodes
+    if scipy.sparse.issparse(nodes):
+        matrix = scipy.sparse.csr_array(nodes)
+        matrix.sum_duplicates()
+        return SparseMatrix.from_scipy(matrix, numbers(matrix.data, "nodes").dtype)
+    array = numbers(nodes, "nodes")
+    if array.ndim == 1:
+        array = array.reshape(-1, 1)
+    if array.ndim != 2:
+        raise GraphError("nodes", f"expected shape (n_nodes, n_features), got {array.shape}")
+    return array

@@ -1,0 +1,281 @@
+"""Kernels: functions of one graph that return an (n, n) array, and so say who listens to whom.
+
+A kernel is any function `graph -> (n, n)` array, dense, SciPy sparse or `ops.SparseMatrix`; a kernel with a setting is
+a frozen dataclass with `__call__`. Nothing is registered and nothing subclassed: write your own beside these.
+
+A is the weighted adjacency (A[i, j] from j to i), D the diagonal of its row sums (in-degrees). Kernels marked
+`@local` are computed once for a whole batch; the four built from `graph.sparse_adjacency` follow traced edge weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from graphnn import ops
+from graphnn.checks import GraphError
+from graphnn.graph import local, sparse_kernel
+from graphnn.ops import SparseMatrix
+from graphnn.types import Array, KernelFn
+
+__all__ = [
+    "Chebyshev",
+    "Distance",
+    "Heat",
+    "PersonalizedPageRank",
+    "Power",
+    "adjacency",
+    "chebyshev_basis",
+    "laplacian",
+    "normalized_adjacency",
+    "normalized_laplacian",
+    "random_walk",
+]
+
+
+@local
+def adjacency(graph: Any) -> SparseMatrix:
+    """A: every node sums what its neighbours send.
+
+    >>> from graphnn import Graph
+    >>> Graph(np.ones((2, 1)), senders=[0], receivers=[1]).kernel(adjacency)
+    array([[0., 0.],
+           [1., 0.]])
+    """
+    return graph.sparse_adjacency
+
+
+@local
+def normalized_adjacency(graph: Any) -> SparseMatrix:
+    """D^-1/2 (A + I) D^-1/2 with D the degrees of A + I (Kipf & Welling, ICLR 2017, arXiv:1609.02907, eq. 2).
+
+    A loop is added only where a node has none; a loop that is there keeps its weight. Raises GraphError where a
+    weighted degree is not positive.
+
+    >>> from graphnn import Graph
+    >>> Graph(np.ones((2, 1)), senders=[0, 1], receivers=[1, 0]).kernel(normalized_adjacency)
+    array([[0.5, 0.5],
+           [0.5, 0.5]])
+    """
+    matrix = _with_missing_loops(graph)
+    scale = ops.reciprocal(ops.sqrt(_degrees(graph, matrix)))
+    return matrix.scale(rows=scale, columns=scale)
+
+
+@local
+def random_walk(graph: Any) -> SparseMatrix:
+    """D^-1 A: every node averages what its neighbours send; the row of a node without neighbours is 0.
+
+    >>> from graphnn import Graph
+    >>> Graph(np.ones((3, 1)), senders=[1, 2], receivers=[0, 0]).kernel(random_walk)[0]
+    array([0. , 0.5, 0.5])
+    """
+    matrix = graph.sparse_adjacency
+    return matrix.scale(rows=ops.reciprocal(_degrees(graph, matrix)))
+
+
+@local
+def laplacian(graph: Any) -> SparseMatrix:
+    """D - A, the combinatorial Laplacian: rows sum to 0.
+
+    >>> from graphnn import Graph
+    >>> Graph(np.ones((2, 1)), senders=[0, 1], receivers=[1, 0]).kernel(laplacian)
+    array([[ 1., -1.],
+           [-1.,  1.]])
+    """
+    matrix = graph.sparse_adjacency
+    return matrix.with_values(-matrix.values).plus_diagonal(matrix.row_sums())
+
+
+@local
+def normalized_laplacian(graph: Any) -> SparseMatrix:
+    """D^-1/2 (D - A) D^-1/2; the row of a node without neighbours is 0 (Chung, Spectral Graph Theory, 1997).
+
+    >>> from graphnn import Graph
+    >>> Graph(np.ones((2, 1)), senders=[0, 1], receivers=[1, 0]).kernel(normalized_laplacian)
+    array([[ 1., -1.],
+           [-1.,  1.]])
+    """
+    matrix = graph.sparse_adjacency
+    degrees = _degrees(graph, matrix)
+    scale = ops.reciprocal(ops.sqrt(degrees))
+    turned = matrix.with_values(-matrix.values).scale(rows=scale, columns=scale)
+    return turned.plus_diagonal(degrees * ops.reciprocal(degrees))
+
+
+@dataclass(frozen=True)
+class Power:
+    """K^exponent: the kernel applied several times, walks of that length for the adjacency.
+
+    >>> from graphnn import Graph
+    >>> path = Graph(np.ones((3, 1)), senders=[0, 1], receivers=[1, 2])
+    >>> path.kernel(Power(adjacency, 2))[2]
+    array([1., 0., 0.])
+    """
+
+    kernel: KernelFn
+    exponent: int
+
+    def __post_init__(self) -> None:
+        if self.exponent < 0:
+            raise ValueError(f"Power: exponent must be 0 or more, got {self.exponent}")
+
+    @property
+    def is_local(self) -> bool:
+        return getattr(self.kernel, "is_local", False)
+
+    def __call__(self, graph: Any) -> Any:
+        matrix = _constant(self.kernel, graph)
+        power = scipy.sparse.eye_array(graph.n_nodes, format="csr", dtype=graph.dtype)
+        for _ in range(self.exponent):
+            power = power @ matrix
+        return power
+
+
+@local
+@dataclass(frozen=True)
+class Chebyshev:
+    """T_k(2 L / lambda_max - I), the k-th Chebyshev polynomial of the scaled normalised Laplacian.
+
+    Defferrard et al., NeurIPS 2016 (arXiv:1606.09375), eq. 4, with T_k = 2 x T_k-1 - T_k-2. `lambda_max` is 2, the
+    bound for every graph, where the paper computes the largest eigenvalue of each.
+
+    >>> from graphnn import Graph
+    >>> Graph(np.ones((2, 1)), senders=[0, 1], receivers=[1, 0]).kernel(Chebyshev(1))
+    array([[ 0., -1.],
+           [-1.,  0.]])
+    """
+
+    order: int
+    lambda_max: float = 2.0
+
+    def __post_init__(self) -> None:
+        if self.order < 0 or self.lambda_max <= 0:
+            raise ValueError(f"Chebyshev: order must be 0 or more and lambda_max positive, got {self}")
+
+    def __call__(self, graph: Any) -> Any:
+        eye = scipy.sparse.eye_array(graph.n_nodes, format="csr", dtype=graph.dtype)
+        scaled = _constant(normalized_laplacian, graph) * (2.0 / self.lambda_max) - eye
+        before, now = eye, scaled
+        if self.order == 0:
+            return eye
+        for _ in range(self.order - 1):
+            before, now = now, 2.0 * (scaled @ now) - before
+        return now
+
+
+def chebyshev_basis(order: int) -> tuple[Chebyshev, ...]:
+    """Return the kernels T_0, ..., T_order.
+
+    >>> len(chebyshev_basis(2))
+    3
+    """
+    return tuple(Chebyshev(k) for k in range(order + 1))
+
+
+@dataclass(frozen=True)
+class Heat:
+    """exp(-t L), the diffusion kernel of a Laplacian (Kondor & Lafferty, ICML 2002). Dense.
+
+    >>> from graphnn import Graph
+    >>> Graph(np.ones((2, 1)), senders=[0, 1], receivers=[1, 0]).kernel(Heat(100.0)).round(6)
+    array([[0.5, 0.5],
+           [0.5, 0.5]])
+    """
+
+    t: float
+    laplacian: KernelFn = laplacian
+
+    def __call__(self, graph: Any) -> np.ndarray:
+        import scipy.linalg
+
+        return scipy.linalg.expm(-self.t * _constant(self.laplacian, graph).toarray())
+
+
+@dataclass(frozen=True)
+class PersonalizedPageRank:
+    """restart (I - (1 - restart) K)^-1: random walks along K that go home with probability `restart`. Dense.
+
+    Klicpera et al., ICLR 2019 (arXiv:1810.05997), eq. 3, for the default kernel.
+
+    >>> from graphnn import Graph
+    >>> Graph(np.ones((1, 1))).kernel(PersonalizedPageRank(0.1))
+    array([[1.]])
+    """
+
+    restart: float
+    kernel: KernelFn = normalized_adjacency
+
+    def __post_init__(self) -> None:
+        if not 0 < self.restart <= 1:
+            raise ValueError(f"PersonalizedPageRank: restart must lie in (0, 1], got {self.restart}")
+
+    def __call__(self, graph: Any) -> np.ndarray:
+        eye = np.eye(graph.n_nodes)
+        return self.restart * np.linalg.solve(eye - (1 - self.restart) * _constant(self.kernel, graph).toarray(), eye)
+
+
+@local
+@dataclass(frozen=True)
+class Distance:
+    """1 where the shortest path from j to i has exactly `length` edges, else 0; weights are not looked at.
+
+    >>> from graphnn import Graph
+    >>> Graph(np.ones((3, 1)), senders=[0, 1], receivers=[1, 2]).kernel(Distance(2))[2]
+    array([1., 0., 0.])
+    """
+
+    length: int
+
+    def __post_init__(self) -> None:
+        if self.length < 0:
+            raise ValueError(f"Distance: length must be 0 or more, got {self.length}")
+
+    def __call__(self, graph: Any) -> Any:
+        one = scipy.sparse.csr_array(
+            (np.ones(graph.n_edges), (graph.receivers, graph.senders)), shape=(graph.n_nodes, graph.n_nodes)
+        )
+        ring = scipy.sparse.eye_array(graph.n_nodes, format="csr")
+        seen = ring
+        for _ in range(self.length):
+            reached = (one @ ring) != 0
+            ring = (reached - reached.multiply(seen != 0)).astype(graph.dtype)
+            ring.eliminate_zeros()
+            seen = seen + ring
+        return ring.astype(graph.dtype)
+
+
+def _constant(kernel: KernelFn, graph: Any) -> Any:
+    """Return a kernel as a SciPy CSR array of plain numbers."""
+    if ops.is_traced(graph.weights):
+        raise TypeError("this kernel works on plain numbers and cannot follow traced edge weights")
+    return sparse_kernel(kernel(graph), graph.dtype).toscipy()
+
+
+def _with_missing_loops(graph: Any) -> SparseMatrix:
+    has_loop = np.zeros(graph.n_nodes, bool)
+    has_loop[graph.senders[graph.senders == graph.receivers]] = True
+    missing = np.flatnonzero(~has_loop)
+    return graph.sparse_adjacency.plus_diagonal(np.ones(len(missing), graph.dtype), missing)
+
+
+def _degrees(graph: Any, matrix: SparseMatrix) -> Array:
+    """Return the row sums, positive where a node receives anything."""
+    degrees = matrix.row_sums()
+    plain = ops.value_of(degrees)
+    if not ops.is_jax(plain) and (plain <= 0).any():
+        used = np.zeros(graph.n_nodes, bool)
+        used[matrix.pattern.rows[np.asarray(ops.value_of(matrix.values)) != 0]] = True
+        bad = np.flatnonzero((plain < 0) | ((plain == 0) & used))
+        if bad.size:
+            index, node = graph.locate(int(bad[0]))
+            raise GraphError(
+                "weights",
+                f"node {node} has weighted degree {plain[bad[0]]:g}; this normalisation needs positive degrees, "
+                "use kernels.adjacency or give positive weights",
+                index,
+            )
+    return degrees

@@ -1,0 +1,290 @@
+"""What a layer is. The whole contract:
+
+A layer is a value: a frozen dataclass of settings that holds no arrays. It has one method, `forward(params, graphs)`.
+In there, `params(name, shape, initializer)` gives a parameter, declared where it is used; `graphs.replace(nodes=h)`
+passes new node features on; `params.scope(name)` is for a layer inside a layer. Nothing else may have an effect.
+
+From that one method follow `model.init(seed, graphs)`, which returns the flat dict of parameters,
+`model(params, graphs)`, evaluation, always deterministic, and `model.apply(params, graphs, train=True, rng=...)`.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+
+from graphnn import ops
+from graphnn.batch import Batch
+from graphnn.checks import listing, nearest
+from graphnn.convert import pack
+from graphnn.initializers import Initializer, generator
+from graphnn.ops import SparseMatrix
+from graphnn.types import Array, Params
+
+Rng = Any
+"""Where training draws its noise: an int, a tuple of ints such as (seed, step), a NumPy generator or a JAX key."""
+
+
+class Call:
+    """The record of one call of a model: is it training, with which noise, what was drawn, what is to be updated."""
+
+    def __init__(
+        self, flat: Params, train: bool = False, rng: Rng = None, seed: int | None = None, dtype: Any = None
+    ):
+        self.flat, self.train, self.rng, self.seed, self.dtype = flat, train, rng, seed, dtype
+        self.updates: Params = {}
+        self.uses: dict[str, int] = {}
+        self.shared: dict[str, int] = {}
+        self.watch: Callable[[str, Any], None] | None = None
+
+
+class Scope(Mapping):
+    """The parameters of one layer during one call: a view of the flat dict below a path.
+
+    Called, `params(name, shape, initializer)`, it declares and returns a parameter. It also reads like the layer's
+    own dict: `params["weight"]`, `list(params)`, `print(params)`.
+    """
+
+    __slots__ = ("call", "path")
+
+    def __init__(self, call: Call, path: str = ""):
+        self.call, self.path = call, path
+
+    @property
+    def train(self) -> bool:
+        """Whether this call is training."""
+        return self.call.train
+
+    def scope(self, name: str) -> Scope:
+        """Return the scope of a layer inside this one."""
+        return Scope(self.call, f"{self.path}{name}.")
+
+    def __call__(self, name: str, shape: tuple[int, ...], initializer: Initializer) -> Array:
+        """Return the parameter `name` of this layer, which for this input must have this shape.
+
+        In `init` it is drawn from its own stream (seed, name). Raises KeyError where the dict lacks it and ValueError
+        where its shape is another.
+        """
+        key, call = self.path + name, self.call
+        if key not in call.flat:
+            if call.seed is None:
+                raise KeyError(self._missing(key, shape))
+            value = np.asarray(initializer(generator(call.seed, key), shape))
+            call.flat[key] = value.astype(call.dtype, copy=False)
+        value = call.flat[key]
+        if np.shape(value) != tuple(shape):
+            raise ValueError(self._misshaped(key, np.shape(value), tuple(shape)))
+        if not hasattr(value, "dtype"):
+            return value
+        if value.dtype.kind != "f":
+            raise TypeError(f"parameter {key!r} has dtype {value.dtype}; parameters are floating, convert it to float")
+        return value
+
+    def _missing(self, key: str, shape: tuple[int, ...]) -> str:
+        known = list(self.call.flat)
+        hint = nearest(key, known) or f"; the dict has {listing(known)}"
+        return f"parameter {key!r} of shape {tuple(shape)} is missing{hint}. Call model.init for this model."
+
+    def _misshaped(self, key: str, have: tuple, want: tuple) -> str:
+        times = self.call.shared.get(self.path, 1)
+        again = f" This layer object is used {times} times; make separate objects for separate weights." if times > 1 else ""
+        return (
+            f"parameter {key!r} has shape {have}, this input needs {want}.{again} "
+            "Call model.init again for these graphs, or give graphs like those it was made for."
+        )
+
+    def update(self, name: str, value: Array) -> None:
+        """Hand a new value of a running statistic to the caller of `apply`."""
+        self.call.updates[self.path + name] = ops.stop_gradient(value)
+
+    def rng(self) -> Any:
+        """Return the noise of this use of this layer: a NumPy generator, or a JAX key if `apply` was given one."""
+        call = self.call
+        use = call.uses[self.path] = call.uses.get(self.path, -1) + 1
+        place = self.path.rstrip(".") or "the model"
+        if call.rng is None:
+            raise ValueError(
+                f"{place}: training needs randomness; call model.apply(params, graphs, train=True, rng=(seed, step))"
+            )
+        if isinstance(call.rng, np.random.Generator):
+            return call.rng
+        salt = (zlib.crc32(self.path.encode()), use)
+        if ops.is_jax(call.rng):
+            import jax
+
+            return jax.random.fold_in(jax.random.fold_in(call.rng, salt[0]), salt[1])
+        numbers = (call.rng,) if isinstance(call.rng, (int, np.integer)) else tuple(call.rng)
+        return np.random.Generator(np.random.SFC64([*(int(n) for n in numbers), *salt]))
+
+    def _own(self) -> Params:
+        n = len(self.path)
+        return {key[n:]: value for key, value in self.call.flat.items() if key.startswith(self.path)}
+
+    def __getitem__(self, name: str) -> Array:
+        try:
+            return self.call.flat[self.path + name]
+        except KeyError:
+            raise KeyError(f"no parameter {name!r} here{nearest(name, self._own())}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._own())
+
+    def __len__(self) -> int:
+        return len(self._own())
+
+    def __repr__(self) -> str:
+        return repr({name: ops.value_of(value) for name, value in self._own().items()})
+
+
+class Layer:
+    """The base of every layer and model: subclass it as a frozen dataclass and write `forward(params, graphs)`.
+
+    >>> from dataclasses import dataclass
+    >>> from graphnn.initializers import glorot
+    >>> @dataclass(frozen=True)
+    ... class Linear(Layer):
+    ...     width: int
+    ...     def forward(self, params, x):
+    ...         return x @ params("weight", (x.shape[-1], self.width), glorot)
+    >>> model = Linear(2)
+    >>> params = model.init(0, np.ones((5, 3)))
+    >>> params["weight"].shape, model(params, np.ones((5, 3))).shape
+    ((3, 2), (5, 2))
+    """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "__repr__" not in cls.__dict__:
+            cls.__repr__ = Layer.__repr__  # in the class itself, so that @dataclass keeps ours
+
+    def forward(self, params: Scope, graphs: Any) -> Any:
+        """Compute the layer; the one method to write."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward(params, graphs)")
+
+    def __call__(self, params: Any, graphs: Any) -> Any:
+        """Return the output for graphs (a Batch, graphs of any kind, or an array): evaluation, deterministic.
+
+        params: the flat dict, or inside another layer a scope.
+        """
+        if isinstance(params, Scope):
+            out = self.forward(params, graphs)
+            if params.call.watch is not None:
+                params.call.watch(params.path.rstrip("."), out)
+            return out
+        return self.apply(params, graphs)[0]
+
+    def apply(self, params: Params, graphs: Any, *, train: bool = False, rng: Rng = None) -> tuple[Any, Params]:
+        """Return (output, updates): the output, and new values of the running statistics ({} in evaluation).
+
+        rng: where the noise comes from when training, e.g. (seed, step): the same integers give the same noise.
+        """
+        if not isinstance(params, Mapping) and not hasattr(params, "keys"):
+            raise TypeError(f"expected a dict of parameters first, got {type(params).__name__}: model(params, graphs)")
+        call = Call(params, train, rng)
+        return self(Scope(call), as_input(graphs)), call.updates
+
+    def init(self, seed: int, graphs: Any) -> Params:
+        """Return the parameters for graphs like these, by one forward pass over a dict that fills itself.
+
+        Every parameter draws from its own stream (seed, name), so adding a layer changes no other. The parameters
+        have the dtype of the features.
+        """
+        if not isinstance(seed, (int, np.integer)):
+            raise TypeError(f"init: seed must be an integer, got {type(seed).__name__}")
+        data = as_input(graphs)
+        params: Params = {}
+        dtype = data.dtype if isinstance(data, Batch) else np.asarray(data).dtype
+        self(Scope(Call(params, seed=int(seed), dtype=dtype)), data)
+        return params
+
+    def check(self, params: Params, graphs: Any) -> None:
+        """Raise KeyError unless the dict holds exactly the parameters of this model for graphs like these."""
+        wanted = self.init(0, graphs)
+        missing = [name for name in wanted if name not in params]
+        if missing:
+            hint = nearest(missing[0], [name for name in params if name not in wanted])
+            raise KeyError(f"parameters {listing(missing)} are missing{hint}")
+        extra = [name for name in params if name not in wanted]
+        if extra:
+            raise KeyError(f"parameters {listing(extra)} are not of this model{nearest(extra[0], wanted)}")
+        self(params, graphs)
+
+    def __repr__(self) -> str:
+        if not is_dataclass(self):
+            return f"{type(self).__name__}()"
+        parts = []
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if f.default is MISSING and f.default_factory is MISSING:
+                parts.append(show(value))
+            elif value is not f.default:
+                parts.append(f"{f.name}={show(value)}")
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), tuple(vars(self).items())))
+
+
+def show(value: Any) -> str:
+    """Return a setting as it would be written: functions by their name, everything else by its repr."""
+    if callable(value) and hasattr(value, "__name__"):
+        return value.__name__
+    return repr(value)
+
+
+def as_input(graphs: Any) -> Any:
+    """Return what a model runs on: a batch, or a floating array. Whole numbers become floats."""
+    if isinstance(graphs, Batch) or ops.is_traced(graphs) or ops.is_jax(graphs):
+        return graphs
+    if isinstance(graphs, np.ndarray) and graphs.dtype != object:
+        return graphs if graphs.dtype.kind == "f" else graphs.astype(float)
+    return pack(graphs)
+
+
+def features(graphs: Any) -> Any:
+    """Return the node features of a batch, or the array itself: for layers that act on either."""
+    return graphs.nodes if isinstance(graphs, Batch) else graphs
+
+
+def dense_features(graphs: Any) -> Array:
+    """Return the features as a dense array, where a layer needs each number."""
+    return ops.dense(features(graphs))
+
+
+def with_features(graphs: Any, h: Any) -> Any:
+    """Return the batch with new node features, or just the new array."""
+    return graphs.replace(nodes=h) if isinstance(graphs, Batch) else h
+
+
+def matching(params: Params, pattern: str) -> list[str]:
+    """Return the names a glob pattern matches, in order."""
+    return [name for name in params if fnmatchcase(name, pattern)]
+
+
+def first_not_finite(model: Layer, params: Params, graphs: Any, *, train: bool = False, rng: Rng = None) -> str:
+    """Say where numbers stop being finite: the first such parameter, else the first layer that makes one."""
+    for name, value in params.items():
+        if not np.isfinite(value).all():
+            return f"parameter {name!r}"
+    culprit: list[str] = []
+
+    def watch(path: str, out: Any) -> None:
+        arrays = [features(part) for part in (out if isinstance(out, tuple) else (out,))]
+        for array in arrays:
+            numbers = array.values if isinstance(array, SparseMatrix) else array
+            if not culprit and not np.isfinite(numbers).all():
+                culprit.append(f"the output of layer {path or type(model).__name__!r}")
+
+    call = Call(params, train, rng)
+    call.watch = watch
+    with np.errstate(all="ignore"):
+        model(Scope(call), as_input(graphs))
+    return culprit[0] if culprit else "the loss"

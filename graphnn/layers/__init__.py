@@ -1,0 +1,30 @@
+"""Layers, one family a file. They compute with `@ + - * /` and `graphnn.ops` only; no array library is imported here."""
+
+from graphnn.layers.containers import Residual, Sequential
+from graphnn.layers.convolution import GINConv, GraphConv
+from graphnn.layers.dense import Dense, Embedding
+from graphnn.layers.dropout import Dropout
+from graphnn.layers.fingerprint import NeuralFingerprint
+from graphnn.layers.normalization import BatchNorm, LayerNorm, Rescale, set_target_scale
+from graphnn.layers.pooling import Edges, Globals, MaxPool, MeanPool, Nodes, SumPool
+
+__all__ = [
+    "BatchNorm",
+    "Dense",
+    "Dropout",
+    "Edges",
+    "Embedding",
+    "GINConv",
+    "Globals",
+    "GraphConv",
+    "LayerNorm",
+    "MaxPool",
+    "MeanPool",
+    "NeuralFingerprint",
+    "Nodes",
+    "Rescale",
+    "Residual",
+    "Sequential",
+    "SumPool",
+    "set_target_scale",
+]

@@ -1,0 +1,108 @@
+"""Layers made of layers: Sequential, Residual."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from graphnn import ops
+from graphnn.layer import Layer, Scope, features, show, with_features
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Sequential(Layer):
+    """Layers one after the other.
+
+    Unnamed members are called by place and type, "0.graphconv"; named ones by their keyword. The same object twice is
+    the same weights twice, under its first name; `repr` shows it. A member may also be any function
+    (params, graphs) -> graphs.
+
+    >>> import numpy as np
+    >>> from graphnn.layers.dense import Dense
+    >>> model = Sequential(Dense(8), head=Dense(1))
+    >>> sorted(model.init(0, np.ones((2, 3))))
+    ['0.dense.bias', '0.dense.weight', 'head.bias', 'head.weight']
+    """
+
+    layers: tuple
+    names: tuple  # the scope of each member; members that are one object share a name
+    given: tuple  # the keyword of each member, or None
+
+    def __init__(self, *layers: Any, **named: Any):
+        members = (*layers, *named.values())
+        names: list[str] = []
+        first: dict[int, str] = {}
+        given = (*(None for _ in layers), *named)
+        for i, (layer, name) in enumerate(zip(members, given, strict=True)):
+            if not callable(layer):
+                raise TypeError(f"Sequential: member {i} is a {type(layer).__name__}, wanted a layer or a function")
+            if isinstance(layer, type):
+                raise TypeError(f"Sequential: member {i} is the class {layer.__name__}; make one: {layer.__name__}(...)")
+            if name is not None and "." in name:
+                raise ValueError(f"Sequential: the name {name!r} has a dot; dots only separate layers inside layers")
+            own = name or f"{i}.{_kind(layer)}"
+            names.append(first.setdefault(id(layer), own))
+        for field, value in (("layers", members), ("names", tuple(names)), ("given", given)):
+            object.__setattr__(self, field, value)
+
+    def forward(self, params: Scope, graphs: Any) -> Any:
+        for name, layer in zip(self.names, self.layers, strict=True):
+            scope = params.scope(name)
+            uses = self.names.count(name)
+            if uses > 1:
+                params.call.shared[scope.path] = uses
+            graphs = layer(scope, graphs)
+        return graphs
+
+    def __getitem__(self, index: int) -> Any:
+        return self.layers[index]
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __repr__(self) -> str:
+        letters: dict[str, str] = {}
+        parts = []
+        for i, (given, name, layer) in enumerate(zip(self.given, self.names, self.layers, strict=True)):
+            text = show(layer)
+            if self.names.count(name) > 1:
+                if name in letters:
+                    text = letters[name]
+                else:
+                    letters[name] = _letter(len(letters))
+                    text = f"({letters[name]} := {text})"
+            parts.append(text if given is None else f"{given}={text}")
+        return f"Sequential({', '.join(parts)})"
+
+
+def _kind(layer: Any) -> str:
+    return (layer.__name__ if hasattr(layer, "__name__") else type(layer).__name__).lower().strip("<>")
+
+
+def _letter(n: int) -> str:
+    return "abcdefghijklmnopqrstuvwxyz"[n % 26] + (str(n // 26) if n >= 26 else "")
+
+
+@dataclass(frozen=True)
+class Residual(Layer):
+    """A layer and a way around it: h' = h + inner(h). `inner` must keep the width.
+
+    He et al., CVPR 2016 (arXiv:1512.03385), eq. 1. Parameters are those of the inner layer: "inner.weight".
+
+    >>> import numpy as np
+    >>> from graphnn.layers.dense import Dense
+    >>> sorted(Residual(Dense(3)).init(0, np.ones((2, 3))))
+    ['inner.bias', 'inner.weight']
+    """
+
+    inner: Callable
+
+    def forward(self, params: Scope, graphs: Any) -> Any:
+        h, change = ops.dense(features(graphs)), features(self.inner(params.scope("inner"), graphs))
+        if h.shape != change.shape:
+            raise ValueError(
+                f"Residual: the inner layer turns features of shape {h.shape} into {change.shape}; "
+                f"give it width {h.shape[-1]}"
+            )
+        return with_features(graphs, h + change)

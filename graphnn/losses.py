@@ -1,0 +1,268 @@
+"""Losses: scalars to be minimised. They refuse silent broadcasting and take masks and weights.
+
+Every loss is called loss(predictions, targets, mask=..., weights=...): `mask` picks the rows (n,) or the entries
+(n, k) that count, `weights` says how much; the result is the weighted mean over what counts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphnn import ops
+from graphnn.batch import Batch
+from graphnn.checks import same_shape
+from graphnn.layer import matching
+from graphnn.types import Array, Params, is_statistic
+
+Mask = Any
+
+
+def mean_squared_error(predictions: Array, targets: Array, *, mask: Mask = None, weights: Any = None) -> Array:
+    """Return the mean of (predictions - targets)^2.
+
+    predictions, targets: the same shape, (n,) or (n, k). Raises ValueError for different shapes and missing targets.
+
+    >>> float(mean_squared_error(np.array([[1.0], [2.0]]), np.array([[1.0], [4.0]])))
+    2.0
+    """
+    difference = _difference("mean_squared_error", predictions, targets, mask)
+    return _average(difference * difference, mask, weights, "mean_squared_error")
+
+
+def mean_absolute_error(predictions: Array, targets: Array, *, mask: Mask = None, weights: Any = None) -> Array:
+    """Return the mean of |predictions - targets|; its slope at 0 is 0.
+
+    >>> float(mean_absolute_error(np.array([1.0, 2.0]), np.array([1.0, 4.0])))
+    1.0
+    """
+    difference = _difference("mean_absolute_error", predictions, targets, mask)
+    return _average(ops.absolute(difference), mask, weights, "mean_absolute_error")
+
+
+def huber(
+    predictions: Array, targets: Array, *, delta: float = 1.0, mask: Mask = None, weights: Any = None
+) -> Array:
+    """Return the mean of d^2 / 2 where |d| <= delta, else delta (|d| - delta / 2), with d = predictions - targets.
+
+    Huber, Ann. Math. Statist. 1964. `delta` is in the units of the targets.
+
+    >>> float(huber(np.array([0.5, 3.0]), np.zeros(2)))
+    1.3125
+    """
+    d = _difference("huber", predictions, targets, mask)
+    size = ops.absolute(d)
+    values = ops.where(ops.value_of(size) <= delta, 0.5 * d * d, delta * (size - 0.5 * delta))
+    return _average(values, mask, weights, "huber")
+
+
+def cross_entropy(logits: Array, labels: Array, *, mask: Mask = None, weights: Any = None) -> Array:
+    """Return the mean of -log softmax(logits)[label].
+
+    logits: (n, c);  labels: (n,) whole numbers 0..c-1;  mask, weights: (n,). Finite for logits of any size.
+
+    >>> float(cross_entropy(np.array([[1e4, 0.0], [0.0, 0.0]]), np.array([0, 1])).round(6))
+    0.346574
+    """
+    who = "cross_entropy"
+    logits, labels = _array(who, logits), np.asarray(labels)
+    if logits.ndim != 2 or labels.shape != logits.shape[:1]:
+        remedy = "; use labels.argmax(axis=1) for one-hot labels" if labels.shape == logits.shape else ""
+        raise ValueError(f"{who}: expected logits (n, c) and labels (n,), got {logits.shape} and {labels.shape}{remedy}")
+    rows = _rows(who, mask, len(labels))
+    labels = _whole(who, labels if rows is None else labels[rows], logits.shape[1])
+    picked = ops.pick(ops.log_softmax(logits if rows is None else ops.gather(logits, rows)), labels)
+    return -_average(picked, None, weights if rows is None or weights is None else np.asarray(weights)[rows], who)
+
+
+def binary_cross_entropy(logits: Array, targets: Array, *, mask: Mask = None, weights: Any = None) -> Array:
+    """Return the mean of log(1 + exp(logit)) - target logit: -log of the probability sigmoid gives the target.
+
+    logits, targets: the same shape, (n,) or (n, k) for several labels of which any number may hold; targets in
+    [0, 1], nan where a label is missing: those entries do not count.
+
+    >>> float(binary_cross_entropy(np.array([[0.0, 5.0]]), np.array([[1.0, np.nan]])).round(6))
+    0.693147
+    """
+    who = "binary_cross_entropy"
+    logits = _array(who, logits)
+    same_shape(who, logits, targets)
+    targets = np.asarray(targets, dtype=_dtype(logits))
+    known = ~np.isnan(targets)
+    if ((targets < 0) | (targets > 1)).any():
+        raise ValueError(f"{who}: targets must lie in [0, 1], got {np.nanmin(targets):g} to {np.nanmax(targets):g}")
+    targets = np.where(known, targets, 0).astype(targets.dtype)
+    values = ops.softplus(logits) - targets * logits
+    if not known.all():
+        mask = known if mask is None else known & _spread(np.asarray(mask, bool), known)
+    return _average(values, mask, weights, who)
+
+
+def hinge(scores: Array, targets: Array, *, mask: Mask = None, weights: Any = None) -> Array:
+    """Return the mean of max(0, 1 - target score) for targets -1 and 1 (Cortes & Vapnik 1995).
+
+    >>> float(hinge(np.array([2.0, 0.5]), np.array([1, -1])))
+    0.75
+    """
+    who = "hinge"
+    scores = _array(who, scores)
+    same_shape(who, scores, targets)
+    signs = np.asarray(targets)
+    if not np.isin(signs, (-1, 1)).all():
+        raise ValueError(f"{who}: targets must be -1 or 1; for labels 0 and 1 pass 2 * targets - 1")
+    return _average(ops.relu(1.0 - signs.astype(_dtype(scores)) * scores), mask, weights, who)
+
+
+def multiclass_hinge(scores: Array, labels: Array, *, mask: Mask = None, weights: Any = None) -> Array:
+    """Return the mean over rows of the sum over wrong classes of max(0, 1 + score - score of the label).
+
+    Weston & Watkins 1999. scores: (n, c);  labels: (n,) whole numbers;  mask, weights: (n,)
+
+    >>> float(multiclass_hinge(np.array([[2.0, 1.5, 0.0]]), np.array([0])))
+    0.5
+    """
+    who = "multiclass_hinge"
+    scores = _array(who, scores)
+    if scores.ndim != 2 or np.shape(labels) != scores.shape[:1]:
+        raise ValueError(f"{who}: expected scores (n, c) and labels (n,), got {scores.shape} and {np.shape(labels)}")
+    rows = _rows(who, mask, len(labels))
+    kept = np.arange(len(labels)) if rows is None else rows
+    labels = _whole(who, np.asarray(labels)[kept], scores.shape[1])
+    scores = ops.gather(scores, kept)
+    margins = ops.relu(1.0 + scores - ops.pick(scores, labels).reshape((-1, 1)))
+    per_row = ops.sum(margins, axis=1) - 1.0
+    return _average(per_row, None, None if weights is None else np.asarray(weights)[kept], who)
+
+
+def gaussian_nll(predictions: Array, targets: Array, *, mask: Mask = None, weights: Any = None) -> Array:
+    """Return the mean of (log v + (m - target)^2 / v + log 2 pi) / 2: a model that says how sure it is.
+
+    predictions: (n, 2 k), means m in the first k columns and log-variances log v in the last k;  targets: (n, k)
+    (Nix & Weigend, ICNN 1994)
+
+    >>> float(gaussian_nll(np.array([[1.0, 0.0]]), np.array([[1.0]])).round(6))
+    0.918939
+    """
+    who = "gaussian_nll"
+    predictions, shape = _array(who, predictions), np.shape(targets)
+    if len(shape) != 2 or tuple(predictions.shape) != (shape[0], 2 * shape[1]):
+        raise ValueError(
+            f"{who}: predictions {tuple(predictions.shape)} must hold a mean and a log-variance for each of the "
+            f"targets {shape}: twice as many columns, both two-dimensional"
+        )
+    k = shape[1]
+    d = _difference(who, predictions[:, :k], targets, mask)
+    log_variance = predictions[:, k:]
+    values = 0.5 * (log_variance + d * d * ops.exp(-log_variance) + float(np.log(2 * np.pi)))
+    return _average(values, mask, weights, who)
+
+
+def l1_penalty(params: Params, rate: float, like: str = "*") -> Array:
+    """Return rate times the sum of |w| over the parameters whose names match a glob pattern; never statistics.
+
+    >>> float(l1_penalty({"0.weight": np.array([1.0, -2.0]), "0.bias": np.ones(1)}, 0.1, "*.weight").round(6))
+    0.3
+    """
+    return _penalty(params, like, rate, ops.absolute)
+
+
+def l2_penalty(params: Params, rate: float, like: str = "*") -> Array:
+    """Return rate times the sum of w^2 over the parameters whose names match a glob pattern; never statistics.
+
+    >>> float(l2_penalty({"0.weight": np.array([1.0, -2.0]), "0.bias": np.ones(1)}, 0.1, "*.weight"))
+    0.5
+    """
+    return _penalty(params, like, rate, _square)
+
+
+def _square(x: Array) -> Array:
+    return x * x
+
+
+def _penalty(params: Params, like: str, rate: float, size: Any) -> Array:
+    names = [name for name in matching(params, like) if not is_statistic(name)]
+    if not names:
+        raise ValueError(f"penalty: no parameter matches {like!r}; there are {', '.join(map(repr, params))}")
+    total = ops.sum(size(params[names[0]]))
+    for name in names[1:]:
+        total = total + ops.sum(size(params[name]))
+    return total * rate
+
+
+# ---- what the losses share -------------------------------------------------------------------------------------------
+
+
+def _array(who: str, predictions: Any) -> Array:
+    if isinstance(predictions, Batch):
+        raise TypeError(f"{who}: got a Batch; end the model with Nodes() or a pool, or pass batch.nodes")
+    return predictions
+
+
+def _dtype(predictions: Array) -> Any:
+    return predictions.dtype if predictions.dtype.kind == "f" else np.dtype(float)
+
+
+def _difference(who: str, predictions: Array, targets: Array, mask: Mask) -> Array:
+    predictions = _array(who, predictions)
+    same_shape(who, predictions, targets)
+    if ops.is_traced(targets) or ops.is_jax(targets):
+        return predictions - targets
+    targets = np.asarray(targets, dtype=_dtype(predictions))
+    missing = np.isnan(targets)
+    if missing.any():
+        if mask is None or (missing & _spread(np.asarray(mask, bool), missing)).any():
+            raise ValueError(
+                f"{who}: {int(missing.sum())} of {missing.size} targets are nan; pass mask=~np.isnan(targets)"
+            )
+        targets = np.where(missing, 0, targets).astype(targets.dtype)
+    return predictions - targets
+
+
+def _rows(who: str, mask: Mask, n: int) -> np.ndarray | None:
+    """Return the row numbers a mask picks, None for all."""
+    if mask is None:
+        return None
+    mask = np.asarray(mask)
+    if mask.shape != (n,) or mask.dtype != bool:
+        raise ValueError(f"{who}: mask must be {n} booleans (one per row), got shape {mask.shape} of {mask.dtype}")
+    if not mask.any():
+        raise ValueError(f"{who}: the mask leaves nothing to learn from; it is False everywhere")
+    return np.flatnonzero(mask)
+
+
+def _whole(who: str, labels: np.ndarray, classes: int) -> np.ndarray:
+    whole = labels.astype(np.intp)
+    if (whole != labels).any() or (labels.size and (whole.min() < 0 or whole.max() >= classes)):
+        raise ValueError(
+            f"{who}: labels must be whole numbers 0..{classes - 1} (the predictions have {classes} columns), "
+            f"got {labels.min():g} to {labels.max():g}"
+        )
+    return whole
+
+
+def _spread(rows: np.ndarray, like: Array) -> np.ndarray:
+    """Return a mask or weights of rows or entries in the shape of the entries."""
+    if rows.shape == tuple(like.shape):
+        return rows
+    if rows.shape == tuple(like.shape[:1]):
+        return np.broadcast_to(rows.reshape((-1,) + (1,) * (like.ndim - 1)), like.shape)
+    raise ValueError(f"mask or weights of shape {rows.shape} fit neither rows nor entries of {tuple(like.shape)}")
+
+
+def _average(values: Array, mask: Mask, weights: Any, who: str) -> Array:
+    """Return the mean of the values, weighted and masked."""
+    if mask is None and weights is None:
+        return ops.mean(values)
+    dtype = _dtype(values)
+    share = np.ones(values.shape, dtype)
+    if mask is not None:
+        if np.asarray(mask).dtype != bool:
+            raise ValueError(f"{who}: mask must be booleans, got {np.asarray(mask).dtype}; amounts go into weights=")
+        share = share * _spread(np.asarray(mask), values)
+    if weights is not None:
+        share = share * _spread(np.asarray(weights, dtype), values)
+    total = float(share.sum())
+    if not total > 0:
+        raise ValueError(f"{who}: mask and weights leave nothing to learn from; they sum to {total:g}")
+    return ops.sum(values * share.astype(dtype)) * (1.0 / total)

@@ -1,0 +1,329 @@
+"""The narrow waist: every numeric operation a layer uses, on NumPy arrays, traced by autograd, or on JAX arrays.
+
+Layers compute with `@ + - * /` and the functions here, and nothing else; they never import an array library. Each
+function looks at the arrays it is given. Graph operations are autograd primitives with both derivatives of any
+order; features keep their dtype, float32 in values and gradients too.
+
+Three forms of one kernel go through `propagate`: a list of dense blocks (the reference), one block-diagonal sparse
+matrix, and padded dense blocks. They give the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from graphnn.ops import primitives
+from graphnn.ops.activations import (
+    FUSED,
+    elu,
+    identity,
+    leaky_relu,
+    relu,
+    sigmoid,
+    silu,
+    softplus,
+    tanh,
+)
+from graphnn.ops.arrays import (
+    absolute,
+    concatenate,
+    differentiable,
+    elementwise,
+    exp,
+    is_jax,
+    is_traced,
+    log,
+    mean,
+    multilinear,
+    namespace,
+    norm,
+    reciprocal,
+    sqrt,
+    std,
+    stop_gradient,
+    sum,
+    value_of,
+    var,
+    where,
+)
+from graphnn.ops.arrays import max_ as max
+from graphnn.ops.primitives import Segments, SparseMatrix
+from graphnn.types import Array
+
+__all__ = [
+    "PaddedBlocks",
+    "Segments",
+    "SparseMatrix",
+    "absolute",
+    "affine",
+    "concatenate",
+    "dense",
+    "differentiable",
+    "dropout",
+    "elementwise",
+    "elu",
+    "exp",
+    "gather",
+    "identity",
+    "is_jax",
+    "is_traced",
+    "leaky_relu",
+    "log",
+    "log_softmax",
+    "matmul",
+    "max",
+    "mean",
+    "multilinear",
+    "namespace",
+    "norm",
+    "pick",
+    "propagate",
+    "reciprocal",
+    "relu",
+    "segment_logsumexp",
+    "segment_max",
+    "segment_mean",
+    "segment_softmax",
+    "segment_sum",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "sqrt",
+    "std",
+    "stop_gradient",
+    "sum",
+    "tanh",
+    "unpermute",
+    "value_of",
+    "var",
+    "where",
+]
+
+
+class PaddedBlocks:
+    """Dense kernels of several graphs padded with zeros to the largest, for one batched product.
+
+    blocks: (n_graphs, n, n), traced or not;  slot: (n_nodes,) the place of every node among the n_graphs * n.
+    """
+
+    def __init__(self, blocks: Array, slot: np.ndarray):
+        self.blocks = blocks
+        self.slots = Segments(slot, blocks.shape[0] * blocks.shape[1])
+
+    def __matmul__(self, h: Array) -> Array:
+        count, n, _ = self.blocks.shape
+        padded = segment_sum(h, self.slots).reshape((count, n, -1))
+        product = namespace(self.blocks, padded).matmul(self.blocks, padded)
+        return gather(product.reshape((count * n, *h.shape[1:])), self.slots)
+
+
+def _twin(*arrays: Array) -> ModuleType:
+    """Return the module that computes on these arrays."""
+    if is_jax(*arrays):
+        from graphnn.ops import jax
+
+        return jax
+    return primitives
+
+
+def _alike(*arrays: Array | None) -> bool:
+    """Say whether the arrays have one dtype, which the fused primitives rely on to add in place."""
+    dtypes = {array.dtype for array in arrays if array is not None}
+    return len(dtypes) == 1
+
+
+def dense(x: Array | SparseMatrix) -> Array:
+    """Return features as a dense array, if they came in sparse."""
+    return x.toarray() if isinstance(x, SparseMatrix) else x
+
+
+def matmul(x: Array, weight: Array) -> Array:
+    """Return x weight."""
+    return affine(x, weight)
+
+
+def affine(
+    x: Array | SparseMatrix,
+    weight: Array,
+    bias: Array | None = None,
+    activation: Callable = identity,
+) -> Array:
+    """Return activation(x weight + bias), in one step of the tape where the activation allows it.
+
+    x: (..., d) or a constant sparse matrix (n, d);  weight: (d, width);  bias: (width,)  ->  (..., width)
+
+    >>> affine(np.ones((2, 3)), np.ones((3, 1)), np.full(1, -5.0), relu)
+    array([[0.],
+           [0.]])
+    """
+    if isinstance(x, SparseMatrix):
+        return propagate(x, weight, bias, activation)
+    if x.ndim != 2:
+        flat = affine(x.reshape((-1, x.shape[-1])), weight, bias, activation)
+        return flat.reshape((*x.shape[:-1], weight.shape[-1]))
+    if is_jax(x, weight, bias):
+        return _twin(x, weight, bias).affine(x, weight, bias, activation)
+    if activation in FUSED and _alike(x, weight, bias):
+        return primitives.affine(x, weight, bias, activation)
+    out = primitives.dot(x, weight)
+    return activation(out if bias is None else out + bias)
+
+
+def propagate(
+    kernel: SparseMatrix | PaddedBlocks | Sequence[Array],
+    h: Array,
+    bias: Array | None = None,
+    activation: Callable = identity,
+) -> Array:
+    """Return activation(K h + bias): every node gathers from the nodes its row of the kernel names.
+
+    kernel: a sparse matrix (n, m), a list of dense (n_i, n_i) blocks, or padded blocks; its numbers may be traced.
+    h: (m, f)  ->  (n, f)
+
+    >>> propagate([np.eye(1), np.ones((2, 2))], np.array([[1.0], [2.0], [3.0]]))
+    array([[1.],
+           [5.],
+           [5.]])
+    """
+    if isinstance(kernel, SparseMatrix):
+        constant = kernel.is_constant or is_jax(kernel.values)
+        if is_jax(h, bias):
+            return _twin(h, bias).sparse_affine(h, bias, kernel, activation)
+        if constant and h.ndim == 2 and activation in FUSED and _alike(h, bias, kernel):
+            return primitives.sparse_affine(h, bias, kernel, activation)
+        out = primitives.sparse_product(kernel, h)
+    elif isinstance(kernel, PaddedBlocks):
+        out = kernel @ h
+    else:
+        out = _block_products(kernel, h)
+    return activation(out if bias is None else out + bias)
+
+
+def _block_products(blocks: Sequence[Array], h: Array) -> Array:
+    """Return every dense block times its own rows of h, under each other: the definition, kept as the reference."""
+    products, start = [], 0
+    for block in blocks:
+        stop = start + block.shape[0]
+        products.append(block @ h[start:stop])
+        start = stop
+    if start != h.shape[0]:
+        raise ValueError(
+            f"propagate: the kernels have {start} rows in all, the features {h.shape[0]}; "
+            "give one (n, n) kernel for each graph, in order"
+        )
+    return concatenate(products) if products else h
+
+
+def _segments(index: np.ndarray | Segments, count: int | None) -> Segments:
+    if isinstance(index, Segments):
+        return index
+    if count is None:
+        raise TypeError("a segment operation on a plain index needs the number of segments: pass count=")
+    index = np.asarray(index)
+    if index.size and (index.min() < 0 or index.max() >= count):
+        raise ValueError(f"segment index reaches from {index.min()} to {index.max()}, wanted 0..{count - 1}")
+    return Segments(index.astype(np.intp, copy=False), count)
+
+
+def gather(x: Array, index: np.ndarray | Segments) -> Array:
+    """Return the rows x[index]; the derivative is a segment sum. (count, ...) -> (n_rows, ...)
+
+    >>> gather(np.array([[1.0], [2.0]]), np.array([1, 1, 0]))
+    array([[2.],
+           [2.],
+           [1.]])
+    """
+    return _twin(x).gather(x, _segments(index, x.shape[0]))
+
+
+def segment_sum(x: Array, index: np.ndarray | Segments, count: int | None = None) -> Array:
+    """Return the sum of the rows of each of `count` segments, in any order; 0 for none. (n_rows, ...) -> (count, ...)
+
+    >>> segment_sum(np.array([[1.0], [2.0], [4.0]]), np.array([2, 0, 2]), 3)
+    array([[2.],
+           [0.],
+           [5.]])
+    """
+    return _twin(x).segment_sum(x, _segments(index, count))
+
+
+def segment_mean(x: Array, index: np.ndarray | Segments, count: int | None = None) -> Array:
+    """Return the mean of the rows of each segment; 0 for none. (n_rows, ...) -> (count, ...)"""
+    segments = _segments(index, count)
+    return _twin(x).segment_sum(x, segments) * segments.inverse_sizes(x.dtype, x.ndim)
+
+
+def segment_max(x: Array, index: np.ndarray | Segments, count: int | None = None) -> Array:
+    """Return the largest entry of each segment, column by column; 0 for none. (n_rows, ...) -> (count, ...)"""
+    return _twin(x).segment_max(x, _segments(index, count))
+
+
+def segment_softmax(x: Array, index: np.ndarray | Segments, count: int | None = None) -> Array:
+    """Return exp(x) over the sum of exp(x) in the row's segment, finite for every x. (n_rows, ...) -> same
+
+    >>> segment_softmax(np.array([1e4, 1e4, -3.0]), np.array([0, 0, 1]), 2)
+    array([0.5, 0.5, 1. ])
+    """
+    return _twin(x).segment_softmax(x, _segments(index, count))
+
+
+def segment_logsumexp(x: Array, index: np.ndarray | Segments, count: int | None = None) -> Array:
+    """Return log of the sum of exp(x) of each segment, finite for every x; 0 for none. (n_rows, ...) -> (count, ...)"""
+    return _twin(x).segment_logsumexp(x, _segments(index, count))
+
+
+def unpermute(x: Array, order: Sequence[int]) -> Array:
+    """Return rows put back where they came from: out[order[i]] = x[i].
+
+    >>> unpermute(np.array([[10.0], [20.0]]), [1, 0])
+    array([[20.],
+           [10.]])
+    """
+    inverse = np.argsort(np.asarray(order, np.intp))
+    return x[inverse] if is_jax(x) else primitives.permuted(x, inverse)
+
+
+def pick(x: Array, columns: np.ndarray) -> Array:
+    """Return one entry of each row, x[i, columns[i]]. (n, c) -> (n,)
+
+    >>> pick(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1, 0]))
+    array([2., 3.])
+    """
+    return x[np.arange(len(columns)), columns] if is_jax(x) else primitives.pick(x, columns)
+
+
+def dropout(x: Array, rate: float, rng: Any) -> Array:
+    """Return x with each entry set to 0 with probability `rate` and the others divided by 1 - rate.
+
+    rng: a NumPy generator, or a JAX key for JAX arrays.
+    """
+    keep = 1.0 - rate
+    if is_jax(rng):
+        import jax
+
+        return x * jax.random.bernoulli(rng, keep, x.shape) / keep
+    if is_jax(x):
+        raise TypeError(
+            "Dropout on JAX arrays needs a JAX key, a NumPy seed would freeze one mask into a compiled function: "
+            "pass rng=jax.random.key(step)"
+        )
+    return primitives.drop(x, primitives.draw_mask(x.shape, rate, rng), 1.0 / keep)
+
+
+def softmax(x: Array) -> Array:
+    """Return exp(x) over its sum along the last axis, finite for every x."""
+    return _twin(x).softmax(x)
+
+
+def log_softmax(x: Array) -> Array:
+    """Return the logarithm of the softmax along the last axis, finite for every x.
+
+    >>> log_softmax(np.array([[1e4, -1e4]]))
+    array([[     0., -20000.]])
+    """
+    return _twin(x).log_softmax(x)

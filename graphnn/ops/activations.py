@@ -1,0 +1,187 @@
+"""Activations, each an autograd primitive that keeps the dtype, with its JAX twin.
+
+Those whose slope can be read off their output (`FUSED`) are applied in place inside the fused layer primitives, so
+that an affine map and its activation are one step on the tape and store nothing but the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import expit
+
+from graphnn.ops.arrays import elementwise, is_jax, multilinear, namespace, value_of
+from graphnn.types import Array
+
+
+def identity(x: Array) -> Array:
+    """Return x itself."""
+    return x
+
+
+# ---- slopes: g times the derivative, from the output (second argument) or the input (third) --------------------------
+
+
+def _masked_pullback(argnum: int, g: Array, x: Array, out: Array) -> Array:
+    return _masked(g, out)
+
+
+def _masked_raw(g: np.ndarray, out: np.ndarray) -> np.ndarray:
+    return np.multiply(g, value_of(out) > 0)
+
+
+def _relu_slope(g: Array, out: Array, x: Array | None = None) -> Array:
+    return _masked(g, value_of(out))
+
+
+def _tanh_slope(g: Array, out: Array, x: Array | None = None) -> Array:
+    return g * (1.0 - out * out)
+
+
+def _sigmoid_slope(g: Array, out: Array, x: Array | None = None) -> Array:
+    return g * (out * (1.0 - out))
+
+
+def _softplus_slope(g: Array, out: Array, x: Array) -> Array:
+    return g * sigmoid(x)
+
+
+def _silu_slope(g: Array, out: Array, x: Array) -> Array:
+    s = sigmoid(x)
+    return g * (s * (1.0 + x * (1.0 - s)))
+
+
+def _elu_slope(g: Array, out: Array, x: Array | None = None) -> Array:
+    return g * (1.0 - relu(-out))
+
+
+_masked = multilinear(_masked_pullback)(_masked_raw)
+
+
+# ---- the functions --------------------------------------------------------------------------------------------------
+
+
+@elementwise(_relu_slope)
+def _relu(x: np.ndarray) -> np.ndarray:
+    return np.maximum(x, 0)
+
+
+def relu(x: Array) -> Array:
+    """Return max(x, 0), with slope 0 at 0.
+
+    >>> relu(np.array([-1.0, 2.0]))
+    array([0., 2.])
+    """
+    return _jax_relu(x) if is_jax(x) else _relu(x)
+
+
+def _jax_relu(x: Array) -> Array:
+    import jax
+
+    return jax.nn.relu(x)
+
+
+@elementwise(_tanh_slope)
+def _tanh(x: np.ndarray) -> np.ndarray:
+    return np.tanh(x)
+
+
+def tanh(x: Array) -> Array:
+    """Return the hyperbolic tangent."""
+    return namespace(x).tanh(x) if is_jax(x) else _tanh(x)
+
+
+@elementwise(_sigmoid_slope)
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    return expit(x)
+
+
+def sigmoid(x: Array) -> Array:
+    """Return 1 / (1 + exp(-x)), finite for every x.
+
+    >>> sigmoid(np.array([0.0, -1e4]))
+    array([0.5, 0. ])
+    """
+    return 0.5 * (namespace(x).tanh(0.5 * x) + 1) if is_jax(x) else _sigmoid(x)
+
+
+@elementwise(_softplus_slope)
+def _softplus(x: np.ndarray) -> np.ndarray:
+    return np.logaddexp(x, x.dtype.type(0))
+
+
+def softplus(x: Array) -> Array:
+    """Return log(1 + exp(x)), finite for every x.
+
+    >>> softplus(np.array([0.0, 1e4])).round(4)
+    array([6.931e-01, 1.000e+04])
+    """
+    return namespace(x).logaddexp(x, 0.0) if is_jax(x) else _softplus(x)
+
+
+@elementwise(_silu_slope)
+def _silu(x: np.ndarray) -> np.ndarray:
+    return x * expit(x)
+
+
+def silu(x: Array) -> Array:
+    """Return x sigmoid(x) (Elfwing et al. 2018, arXiv:1702.03118; also called swish)."""
+    return x * sigmoid(x) if is_jax(x) else _silu(x)
+
+
+@elementwise(_elu_slope)
+def _elu(x: np.ndarray) -> np.ndarray:
+    return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
+
+
+def elu(x: Array) -> Array:
+    """Return x where positive, else exp(x) - 1 (Clevert et al. 2016, arXiv:1511.07289)."""
+    if is_jax(x):
+        xp = namespace(x)
+        return xp.where(x > 0, x, xp.expm1(xp.minimum(x, 0)))
+    return _elu(x)
+
+
+def leaky_relu(x: Array, slope: float = 0.01) -> Array:
+    """Return x where positive, else slope * x (Maas et al. 2013)."""
+    return relu(x) - slope * relu(-x)
+
+
+# ---- those that may run in place inside a fused primitive ------------------------------------------------------------
+
+
+class Fused(NamedTuple):
+    """An activation in place on a fresh array, and g times its slope read off the output."""
+
+    apply: Callable
+    slope: Callable
+
+
+def _relu_in_place(out: np.ndarray) -> None:
+    np.maximum(out, 0, out=out)
+
+
+def _tanh_in_place(out: np.ndarray) -> None:
+    np.tanh(out, out=out)
+
+
+def _sigmoid_in_place(out: np.ndarray) -> None:
+    expit(out, out=out)
+
+
+def _nothing(out: np.ndarray) -> None:
+    pass
+
+
+def _same(g: Array, out: Array) -> Array:
+    return g
+
+
+FUSED: dict[Callable, Fused] = {
+    identity: Fused(_nothing, _same),
+    relu: Fused(_relu_in_place, _relu_slope),
+    tanh: Fused(_tanh_in_place, _tanh_slope),
+    sigmoid: Fused(_sigmoid_in_place, _sigmoid_slope),
+}

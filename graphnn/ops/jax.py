@@ -1,0 +1,65 @@
+"""The JAX twins of the graph primitives. Imported only once a JAX array has arrived; graph data enter as constants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from graphnn.ops.primitives import Segments, SparseMatrix
+from graphnn.types import Array
+
+
+def affine(x: Array, weight: Array, bias: Array | None, activation: Callable) -> Array:
+    """Return activation(x weight + bias)."""
+    out = jnp.asarray(x) @ weight
+    return activation(out if bias is None else out + bias)
+
+
+def sparse_affine(x: Array, bias: Array | None, matrix: SparseMatrix, activation: Callable) -> Array:
+    """Return activation(A x + bias) as a gather and a segment sum."""
+    x = jnp.asarray(x)
+    values = jnp.asarray(matrix.values).reshape((-1,) + (1,) * (x.ndim - 1))
+    out = jax.ops.segment_sum(values * x[matrix.pattern.indices], matrix.pattern.rows, matrix.shape[0])
+    return activation(out if bias is None else out + bias)
+
+
+def gather(x: Array, segments: Segments) -> Array:
+    """Return x[segments.index]."""
+    return jnp.asarray(x)[segments.index]
+
+
+def segment_sum(x: Array, segments: Segments) -> Array:
+    """Return the sum of the rows of every segment."""
+    return jax.ops.segment_sum(x, segments.index, segments.count)
+
+
+def segment_max(x: Array, segments: Segments) -> Array:
+    """Return the largest row of every segment; 0 for none."""
+    top = jax.ops.segment_max(x, segments.index, segments.count)
+    filled = (segments.sizes > 0).reshape((-1,) + (1,) * (x.ndim - 1))
+    return jnp.where(filled, top, 0)
+
+
+def segment_softmax(x: Array, segments: Segments) -> Array:
+    """Return exp(x) over the sum of exp(x) in its segment."""
+    out = jnp.exp(x - jax.lax.stop_gradient(segment_max(x, segments))[segments.index])
+    return out / segment_sum(out, segments)[segments.index]
+
+
+def segment_logsumexp(x: Array, segments: Segments) -> Array:
+    """Return log of the sum of exp(x) of every segment; 0 for an empty one."""
+    top = jax.lax.stop_gradient(segment_max(x, segments))
+    total = segment_sum(jnp.exp(x - top[segments.index]), segments)
+    return jnp.where(total > 0, jnp.log(jnp.where(total > 0, total, 1)), 0) + top
+
+
+def log_softmax(x: Array) -> Array:
+    """Return log of the softmax over the last axis."""
+    return jax.nn.log_softmax(x, axis=-1)
+
+
+def softmax(x: Array) -> Array:
+    """Return the softmax over the last axis."""
+    return jax.nn.softmax(x, axis=-1)
