@@ -1,11 +1,166 @@
-"""graphnn"""
-from graphnn.graph import Graph, local
+"""Graph convolutions you can read: a functional graph-neural-network toolkit on autograd and NumPy.
+
+A model is a value, its parameters are a plain dict of arrays, and `model(params, graphs)` is a function that
+autograd differentiates. Start with `pack`, `Sequential`, `GraphConv`, `fit`; read `graphnn/layer.py` first.
+"""
+
+from graphnn import initializers, kernels, losses, metrics, ops, propagation
+from graphnn.autodiff import flatten, grad, hvp, jvp, multi_grad, value_and_grad
 from graphnn.batch import Batch
-from graphnn.convert import pack, from_networkx
-from graphnn import kernels, ops
-from graphnn.layers import *
-from graphnn.ops import relu,tanh,sigmoid
-from graphnn.losses import *
-from graphnn.autodiff import *
-from graphnn.optim import *
+from graphnn.checks import GraphError, TrainingDiverged
+from graphnn.convert import from_adjacency, from_networkx, pack, to_networkx
+from graphnn.graph import Graph, local
+from graphnn.initializers import (
+    constant,
+    glorot,
+    glorot_normal,
+    he,
+    he_normal,
+    lecun,
+    lecun_normal,
+    normal,
+    ones,
+    orthogonal,
+    uniform,
+    zeros,
+)
+from graphnn.insight.params import diff, select, table
 from graphnn.layer import Layer
+from graphnn.layers import (
+    BatchNorm,
+    Dense,
+    Dropout,
+    Edges,
+    Embedding,
+    GINConv,
+    Globals,
+    GraphConv,
+    LayerNorm,
+    MaxPool,
+    MeanPool,
+    NeuralFingerprint,
+    Nodes,
+    Rescale,
+    Residual,
+    Sequential,
+    SumPool,
+    set_target_scale,
+)
+from graphnn.losses import (
+    binary_cross_entropy,
+    cross_entropy,
+    gaussian_nll,
+    hinge,
+    huber,
+    l1_penalty,
+    l2_penalty,
+    mean_absolute_error,
+    mean_squared_error,
+    multiclass_hinge,
+)
+from graphnn.metrics import accuracy, confusion_matrix, mae, r2, rmse, roc_auc
+from graphnn.ops import elu, identity, leaky_relu, relu, sigmoid, silu, softplus, tanh
+from graphnn.optim import adam, adamw, frozen, momentum, nesterov, per_module, rmsprop, sgd
+from graphnn.training.callbacks import EarlyStopping, Progress
+from graphnn.training.fit import History, Run, fit, predict, steps
+from graphnn.training.live import LivePlot
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Batch",
+    "BatchNorm",
+    "Dense",
+    "Dropout",
+    "EarlyStopping",
+    "Edges",
+    "Embedding",
+    "GINConv",
+    "Globals",
+    "Graph",
+    "GraphConv",
+    "GraphError",
+    "History",
+    "Layer",
+    "LayerNorm",
+    "LivePlot",
+    "MaxPool",
+    "MeanPool",
+    "NeuralFingerprint",
+    "Nodes",
+    "Progress",
+    "Rescale",
+    "Residual",
+    "Run",
+    "Sequential",
+    "SumPool",
+    "TrainingDiverged",
+    "accuracy",
+    "adam",
+    "adamw",
+    "binary_cross_entropy",
+    "confusion_matrix",
+    "constant",
+    "cross_entropy",
+    "diff",
+    "elu",
+    "fit",
+    "flatten",
+    "from_adjacency",
+    "from_networkx",
+    "frozen",
+    "gaussian_nll",
+    "glorot",
+    "glorot_normal",
+    "grad",
+    "he",
+    "he_normal",
+    "hinge",
+    "huber",
+    "hvp",
+    "identity",
+    "initializers",
+    "jvp",
+    "kernels",
+    "l1_penalty",
+    "l2_penalty",
+    "leaky_relu",
+    "lecun",
+    "lecun_normal",
+    "local",
+    "losses",
+    "mae",
+    "mean_absolute_error",
+    "mean_squared_error",
+    "metrics",
+    "momentum",
+    "multi_grad",
+    "multiclass_hinge",
+    "nesterov",
+    "normal",
+    "ones",
+    "ops",
+    "orthogonal",
+    "pack",
+    "per_module",
+    "predict",
+    "propagation",
+    "r2",
+    "relu",
+    "rmse",
+    "rmsprop",
+    "roc_auc",
+    "select",
+    "set_target_scale",
+    "sgd",
+    "sigmoid",
+    "silu",
+    "softplus",
+    "steps",
+    "table",
+    "tanh",
+    "to_networkx",
+    "uniform",
+    "value_and_grad",
+    "zeros",
+]

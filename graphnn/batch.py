@@ -252,13 +252,19 @@ class Packed(Arcs):
         )
 
     def _slice_of_parent(self, kernel: KernelFn) -> SparseMatrix:
-        parent, index, node_rows, _ = self._source  # type: ignore[misc]
+        """Return our rows of the kernel our parent has computed; its transpose is cut too, not sorted anew."""
+        parent = self._source[0]  # type: ignore[index]
         whole = parent.operator(kernel)
+        part = self._diagonal_blocks(whole)
+        return part.with_transpose(part if whole.is_symmetric else self._diagonal_blocks(whole.T))
+
+    def _diagonal_blocks(self, whole: SparseMatrix) -> SparseMatrix:
+        parent, index, node_rows, _ = self._source  # type: ignore[misc]
         part = take_rows(whole, node_rows)
-        shift = self.node_offsets[:-1] - parent.node_offsets[index]
         entries = np.diff(part.pattern.indptr[self.node_offsets])
-        columns = part.pattern.indices + np.repeat(shift, entries).astype(np.int32)
-        return SparseMatrix(Pattern(part.pattern.indptr, columns, (self.n_nodes, self.n_nodes)), part.values)
+        shift = np.repeat(self.node_offsets[:-1] - parent.node_offsets[index], entries)
+        pattern = Pattern(part.pattern.indptr, part.pattern.indices + shift, (self.n_nodes, self.n_nodes))
+        return SparseMatrix(pattern, part.values)
 
     def changed(self, **changes: Any) -> Packed:
         """Return these graphs with another structure or layout; nothing computed so far is kept."""

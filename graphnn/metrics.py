@@ -1,8 +1,8 @@
 """Metrics: how good predictions are, as NumPy functions (predictions, targets, *, mask=None).
 
 Predictions and targets are never broadcast. `mask` is a boolean array with one entry per row or per target;
-False leaves the entry out, whatever it holds. Everything is computed in float64. To differentiate, see the losses
-in `graphnn.losses`.
+False leaves the entry out, whatever it holds. Everything is computed in float64. Functions to differentiate
+are in `graphnn.losses`.
 """
 
 from __future__ import annotations

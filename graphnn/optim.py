@@ -93,7 +93,7 @@ class Optimizer:
         >>> sgd(0.5).update(params, {"w": np.array([1.0, -1.0])}, sgd(0.5).init(params))
         ({'w': array([0.5, 2.5])}, {'step': 1})
         """
-        step = int(state["step"])
+        step = self._step(state)
         new_params: Params = dict(params)
         new_state: State = {"step": step + 1}
         for dtype, group in _by_dtype(self._moved(params)).items():
@@ -114,6 +114,11 @@ class Optimizer:
     @property
     def _name(self) -> str:
         return type(self).__name__
+
+    def _step(self, state: State) -> int:
+        if "step" not in state:
+            raise KeyError(f"{self._name}: state has no 'step'; make it with init")
+        return int(state["step"])
 
     def _moved(self, params: Params) -> dict[str, Buffer]:
         """Return the parameters that take steps, as arrays: all but the running statistics."""
@@ -307,7 +312,7 @@ class adamw(_Adam):
         {'weight': array([[0.95]]), 'bias': array([1.])}
         """
         # The gradients are given, so shrinking first and stepping then is the same sum.
-        keep = 1 - _rate(self.step_size, int(state["step"])) * self.weight_decay
+        keep = 1 - _rate(self.step_size, self._step(state)) * self.weight_decay
         arrays = self._moved(params)
         decayed = {name: array * keep for name, array in arrays.items() if array.ndim >= self.min_ndim}
         return super().update({**params, **decayed}, grads, state)
@@ -335,7 +340,7 @@ class frozen(Optimizer):
         >>> frozen().update({}, {}, frozen().init({}))
         ({}, {'step': 1})
         """
-        return dict(params), {"step": int(state["step"]) + 1}
+        return dict(params), {"step": self._step(state) + 1}
 
 
 @dataclass(frozen=True, repr=False)
@@ -383,7 +388,7 @@ class per_module(Optimizer):
         {'a': array([1.]), 'b': array([0.5])}
         """
         new_params: Params = dict(params)
-        new_state: State = {"step": int(state["step"]) + 1}
+        new_state: State = {"step": self._step(state) + 1}
         for prefix, optimizer, group in self._routed(params):
             own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
             new_group, new_own = optimizer.update(group, grads, own)

@@ -94,9 +94,20 @@ class SparseMatrix:
     def T(self) -> SparseMatrix:
         """The transpose."""
         pattern, order = self.pattern.transposed
-        other = SparseMatrix(pattern, permuted(self.values, order))
-        other.__dict__["T"] = self
-        return other
+        return SparseMatrix(pattern, permuted(self.values, order)).with_transpose(self)
+
+    @cached_property
+    def is_symmetric(self) -> bool:
+        """Whether the values are constants and the matrix equals its transpose, to the last bit."""
+        if not self.is_constant or self.shape[0] != self.shape[1]:
+            return False
+        matrix = self.toscipy()
+        return (matrix != matrix.T).nnz == 0
+
+    def with_transpose(self, other: SparseMatrix) -> SparseMatrix:
+        """Remember another matrix, or this one, as the transpose."""
+        self.__dict__["T"] = other
+        return self
 
     @cached_property
     def row_segments(self) -> Segments:

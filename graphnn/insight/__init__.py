@@ -1,0 +1,1 @@
+"""Looking into a model: parameter tables, pictures, curvature, activations and gradients layer by layer."""

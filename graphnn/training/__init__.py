@@ -1,0 +1,1 @@
+"""Training: fit, callbacks, the live plot, checkpoints."""

@@ -1,0 +1,466 @@
+"""Training: `steps` is an iterator over training steps that a person can pause in, `fit` is that loop run to the end.
+
+Everything about a training is on its `Run`: parameters, gradients, loss, history. Callbacks see the run at nine
+points, in the order they were given, and stop the training by returning True.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from graphnn import ops
+from graphnn.autodiff import Tape
+from graphnn.batch import Batch
+from graphnn.checks import TrainingDiverged
+from graphnn.layer import Layer, as_input, first_not_finite
+from graphnn.layers.normalization import set_target_scale
+from graphnn.losses import mean_squared_error
+from graphnn.optim import Optimizer, adam
+from graphnn.types import Array, Params
+
+POINTS = (
+    "begin_fit",
+    "begin_epoch",
+    "begin_batch",
+    "after_forward",
+    "after_backward",
+    "after_batch",
+    "begin_validate",
+    "after_epoch",
+    "after_fit",
+)
+"""The nine points at which a callback is asked, each with the run, if it has a method of that name."""
+
+Loss = Callable[..., Array]
+
+
+@dataclass
+class History:
+    """What a training leaves behind: plain floats, one for each step or epoch.
+
+    steps: loss of every step;  loss: mean training loss of every epoch;  validation_loss: of every epoch, if there is
+    validation data;  metrics: {name: of every epoch, on the validation data, else the training data};
+    seconds: wall time of every epoch;  best_epoch: where the validation loss (else the loss) was lowest;
+    stopped: why training ended early, None if it did not
+    """
+
+    steps: list[float] = field(default_factory=list)
+    loss: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    metrics: dict[str, list[float]] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)
+    stopped: str | None = None
+
+    @property
+    def best_epoch(self) -> int | None:
+        curve = self.validation_loss or self.loss
+        return int(np.argmin(curve)) if curve else None
+
+    def __repr__(self) -> str:
+        if not self.loss:
+            return "History(no epochs yet)"
+        parts = [f"{len(self.loss)} epochs", f"{sum(self.seconds):.1f} s", f"loss {self.loss[-1]:.4g}"]
+        if self.validation_loss:
+            best = self.best_epoch or 0
+            parts.append(f"validation {self.validation_loss[-1]:.4g} (best {self.validation_loss[best]:.4g} at {best})")
+        parts += [f"{name} {values[-1]:.4g}" for name, values in self.metrics.items()]
+        if self.stopped:
+            parts.append(f"stopped: {self.stopped}")
+        return f"History({', '.join(parts)})"
+
+
+@dataclass
+class Data:
+    """Examples with their targets: what is cut into mini-batches.
+
+    inputs: a Batch, an array with one example a row, or a dict of such;  targets: an array, or a dict of arrays;
+    per: what a target belongs to, "graph", "node" or "edge";  mask: which targets count
+    """
+
+    inputs: Any
+    targets: Any
+    per: str
+    mask: np.ndarray | None = None
+
+    @property
+    def n_examples(self) -> int:
+        return _length(self.inputs)
+
+    def take(self, index: np.ndarray | None) -> Data:
+        """Return some of the examples; None means all."""
+        if index is None:
+            return self
+        inputs = _take_examples(self.inputs, index)
+        rows = index if self.per == "graph" else self._rows(index)
+        mask = None if self.mask is None else self.mask[rows]
+        return Data(inputs, _take_examples(self.targets, rows), self.per, mask)
+
+    def _rows(self, index: np.ndarray) -> np.ndarray:
+        """Return the nodes or edges of some graphs."""
+        packed = _batch_of(self.inputs).packed
+        starts = packed.node_offsets if self.per == "node" else packed.edge_offsets
+        return ops.sparse.ranges(starts[index], np.diff(starts)[index])
+
+
+class Run:
+    """A training in progress. Everything may be read at any time; `params` and `state` may be changed between steps.
+
+    step, epoch: how many steps and whole epochs lie behind;  value: the last loss;  grads: its gradient
+    predictions, targets: of the last mini-batch, as training saw them (with dropout noise, for instance)
+    history: the record so far
+    """
+
+    def __init__(
+        self,
+        model: Layer,
+        params: Params,
+        optimizer: Optimizer,
+        loss: Loss,
+        data: Data,
+        validation: Data | None,
+        metrics: Mapping[str, Callable],
+        seed: int,
+    ):
+        self.model, self.optimizer, self.loss = model, optimizer, loss
+        self.data, self.validation, self.seed = data, validation, seed
+        self.params = set_target_scale(params, data.targets) if isinstance(data.targets, np.ndarray) else dict(params)
+        self.state = optimizer.init(self.params)
+        self.step, self.epoch, self.n_epochs = 0, 0, 0
+        self.value = float("nan")
+        self.grads: Params = {}
+        self.predictions: Any = None
+        self.targets: Any = None
+        self.history = History(metrics={name: [] for name in metrics})
+        self.metrics = metrics
+
+    def train_predictions(self) -> tuple[Any, Any]:
+        """Return (predictions, targets) for all training examples, in evaluation mode; costs a pass over them."""
+        return self._evaluate(self.data)
+
+    def validation_predictions(self) -> tuple[Any, Any] | None:
+        """Return (predictions, targets) for the validation examples, or None if there are none."""
+        return None if self.validation is None else self._evaluate(self.validation)
+
+    def stop(self, reason: str) -> None:
+        """End the training after this point."""
+        self.history.stopped = reason
+
+    def _evaluate(self, data: Data) -> tuple[Any, Any]:
+        predictions = self.model(self.params, data.inputs)
+        if data.mask is not None and data.mask.ndim == 1 and not isinstance(predictions, (dict, tuple)):
+            return predictions[data.mask], data.targets[data.mask]
+        return predictions, data.targets
+
+    def _loss_of(self, predictions: Any, data: Data) -> Array:
+        if data.mask is None:
+            return self.loss(predictions, data.targets)
+        return self.loss(predictions, data.targets, mask=data.mask)
+
+    def __repr__(self) -> str:
+        return f"Run(step {self.step}, epoch {self.epoch}, loss {self.value:.4g}, {len(self.params)} parameter arrays)"
+
+
+def steps(
+    model: Layer,
+    params: Params,
+    inputs: Any,
+    targets: Any,
+    *,
+    loss: Loss = mean_squared_error,
+    optimizer: Optimizer | None = None,
+    epochs: int = 100,
+    batch_size: int | None = None,
+    per: str = "graph",
+    mask: Any = None,
+    validation: Sequence[Any] | None = None,
+    metrics: Mapping[str, Callable] | None = None,
+    seed: int = 0,
+    callbacks: Sequence[Any] = (),
+) -> Iterator[Run]:
+    """Iterate over training steps. After each you hold the same `Run`: look at it, change `run.params`, go on.
+
+    The arguments are those of `fit`. Leaving the loop early is fine: callbacks end properly.
+
+    >>> from graphnn import Dense, sgd
+    >>> x, y = np.ones((4, 2)), np.ones((4, 1))
+    >>> model = Dense(1)
+    >>> for run in steps(model, model.init(0, x), x, y, optimizer=sgd(0.1), epochs=3):
+    ...     run.params["bias"] = run.params["bias"] * 0
+    >>> run.step, run.params["bias"].tolist()
+    (3, [0.0])
+    """
+    data = _data(inputs, targets, per, mask, "inputs")
+    held_out = None if validation is None else _data(*_parts(validation, per), "validation")
+    run = Run(
+        model, params, adam(1e-2) if optimizer is None else optimizer, loss, data, held_out, dict(metrics or {}), seed
+    )
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
+    if epochs < 0:
+        raise ValueError(f"epochs must be 0 or more, got {epochs}")
+    run.n_epochs = epochs
+    return _loop(run, batch_size, _Callbacks(callbacks))
+
+
+def fit(
+    model: Layer,
+    params: Params,
+    inputs: Any,
+    targets: Any,
+    *,
+    loss: Loss = mean_squared_error,
+    optimizer: Optimizer | None = None,
+    epochs: int = 100,
+    batch_size: int | None = None,
+    per: str = "graph",
+    mask: Any = None,
+    validation: Sequence[Any] | None = None,
+    metrics: Mapping[str, Callable] | None = None,
+    seed: int = 0,
+    callbacks: Sequence[Any] = (),
+) -> tuple[Params, History]:
+    """Train a model and return (parameters, history). The parameters passed in are not changed.
+
+    inputs: a Batch, a list of graphs (packed once), an array with one example a row, or a dict of arrays
+    targets: an array with a row for each graph, node or edge, as `per` says; or a dict of arrays
+    loss: loss(predictions, targets), also called with mask= if there is a mask
+    optimizer: adam(0.01) when None
+    batch_size: graphs in a mini-batch; None takes all of them in every step
+    mask: booleans, which targets count: with per="node" the labelled nodes
+    validation: (inputs, targets) or (inputs, targets, mask), evaluated after every epoch
+    metrics: {name: metric(predictions, targets)}, evaluated after every epoch
+    seed: of the order of the mini-batches and of the noise; the same seed gives the same bits
+    callbacks: objects with methods named like `POINTS`
+
+    A Rescale layer in the model is set from the training targets first. A loss or gradient that is not finite stops
+    the training with TrainingDiverged, which names the step and the first parameter or layer concerned.
+
+    >>> from graphnn import Dense, sgd
+    >>> x, y = np.array([[0.0], [1.0]]), np.array([[1.0], [3.0]])
+    >>> model = Dense(1)
+    >>> params, history = fit(model, model.init(0, x), x, y, optimizer=sgd(0.5), epochs=100)
+    >>> params["weight"].round(3).tolist(), params["bias"].round(3).tolist()
+    ([[2.0]], [1.0])
+    """
+    training = steps(
+        model, params, inputs, targets, loss=loss, optimizer=optimizer, epochs=epochs, batch_size=batch_size, per=per,
+        mask=mask, validation=validation, metrics=metrics, seed=seed, callbacks=callbacks,
+    )  # fmt: skip
+    run = None
+    for run in training:
+        pass
+    if run is None:
+        return dict(params), History()
+    return run.params, run.history
+
+
+def predict(model: Layer, params: Params, inputs: Any, batch_size: int | None = None) -> Any:
+    """Return the model's output for all inputs, in evaluation mode, a mini-batch at a time if `batch_size` is given.
+
+    >>> from graphnn import Dense
+    >>> x = np.ones((5, 2))
+    >>> predict(Dense(1), Dense(1).init(0, x), x, batch_size=2).shape
+    (5, 1)
+    """
+    data = _inputs(inputs, "inputs")
+    n = _length(data)
+    if batch_size is None or n <= batch_size:
+        return model(params, data)
+    parts = [model(params, _take_examples(data, np.arange(i, min(i + batch_size, n)))) for i in range(0, n, batch_size)]
+    return ops.concatenate(parts)
+
+
+# ---- the loop -------------------------------------------------------------------------------------------------------
+
+
+class _Callbacks:
+    """Asks every callback at a point, in order; remembers whether the last point was reached."""
+
+    def __init__(self, callbacks: Sequence[Any]):
+        self.callbacks = list(callbacks)
+        for callback in self.callbacks:
+            if not any(hasattr(callback, point) for point in POINTS):
+                raise TypeError(
+                    f"callback {type(callback).__name__} has none of the methods {', '.join(POINTS)}; each takes the run"
+                )
+        self.used = {point for point in POINTS if any(hasattr(callback, point) for callback in self.callbacks)}
+
+    def __call__(self, point: str, run: Run) -> bool:
+        """Return whether somebody wants to stop."""
+        if point in self.used:
+            for callback in self.callbacks:
+                method = getattr(callback, point, None)
+                if method is not None and method(run) is True and run.history.stopped is None:
+                    run.stop(f"{type(callback).__name__} at {point}")
+        return run.history.stopped is not None
+
+
+def _loop(run: Run, batch_size: int | None, ask: _Callbacks) -> Iterator[Run]:
+    ask("begin_fit", run)
+    try:
+        for epoch in range(run.n_epochs):
+            start = time.perf_counter()
+            if ask("begin_epoch", run):
+                break
+            values, sizes = [], []
+            for index in _mini_batches(run.data.n_examples, batch_size, (run.seed, epoch)):
+                part = run.data.take(index)
+                if part.mask is not None and not part.mask.any():
+                    continue
+                if ask("begin_batch", run) or not _step(run, part, ask):
+                    break
+                values.append(run.value)
+                sizes.append(part.n_examples)
+                yield run
+                if ask("after_batch", run):
+                    break
+            if values:
+                _close_epoch(run, float(np.average(values, weights=sizes)), start, ask)
+            if run.history.stopped is not None:
+                break
+    finally:
+        ask("after_fit", run)
+
+
+def _step(run: Run, part: Data, ask: _Callbacks) -> bool:
+    """Do one training step; return whether it was done, or stopped by a callback between its halves."""
+    rng = (run.seed, run.step)
+
+    def objective(params: Params) -> tuple[Array, tuple]:
+        predictions, updates = run.model.apply(params, part.inputs, train=True, rng=rng)
+        return run._loss_of(predictions, part), (predictions, updates)
+
+    tape = Tape(objective, run.params)
+    value, (run.predictions, updates) = tape.output
+    run.value, run.targets = float(value), part.targets
+    if not np.isfinite(run.value):
+        culprit = first_not_finite(run.model, run.params, part.inputs, train=True, rng=rng)
+        raise TrainingDiverged(
+            f"step {run.step}: the loss is {run.value}; the first numbers that are not finite are in {culprit}. "
+            "Lower the step size, or look at the inputs and targets of this mini-batch.",
+            run.step,
+            culprit,
+        )
+    if ask("after_forward", run):
+        return False
+    run.grads = tape.gradient(_scalar)
+    for name, gradient in run.grads.items():
+        if not np.isfinite(gradient).all():
+            raise TrainingDiverged(
+                f"step {run.step}: the gradient of {name!r} is not finite (loss {run.value:.4g}). "
+                "The parameters of the last good step are in run.params.",
+                run.step,
+                name,
+            )
+    if ask("after_backward", run):
+        return False
+    new, run.state = run.optimizer.update(run.params, run.grads, run.state)
+    run.params = {**new, **updates}
+    run.history.steps.append(run.value)
+    run.step += 1
+    return True
+
+
+def _scalar(pair: tuple) -> Any:
+    return pair[0]
+
+
+def _close_epoch(run: Run, mean_loss: float, start: float, ask: _Callbacks) -> None:
+    history = run.history
+    history.loss.append(mean_loss)
+    if run.validation is not None:
+        ask("begin_validate", run)
+        predictions = run.model(run.params, run.validation.inputs)
+        history.validation_loss.append(float(run._loss_of(predictions, run.validation)))
+    if run.metrics:
+        predictions, targets = run.validation_predictions() or run.train_predictions()
+        for name, metric in run.metrics.items():
+            history.metrics[name].append(float(metric(predictions, targets)))
+    history.seconds.append(time.perf_counter() - start)
+    run.epoch += 1
+    ask("after_epoch", run)
+
+
+def _mini_batches(n: int, batch_size: int | None, seed: tuple[int, int]) -> Iterator[np.ndarray | None]:
+    """Yield the examples of each mini-batch, shuffled; the last may be smaller; None for all in one."""
+    if batch_size is None or batch_size >= n:
+        yield None
+        return
+    order = np.random.default_rng(seed).permutation(n)
+    for i in range(0, n, batch_size):
+        yield order[i : i + batch_size]
+
+
+# ---- inputs and targets ----------------------------------------------------------------------------------------------
+
+
+def _parts(validation: Sequence[Any], per: str) -> tuple[Any, Any, str, Any]:
+    if not isinstance(validation, (tuple, list)) or len(validation) not in (2, 3):
+        raise TypeError("validation must be (inputs, targets) or (inputs, targets, mask)")
+    return validation[0], validation[1], per, validation[2] if len(validation) == 3 else None
+
+
+def _data(inputs: Any, targets: Any, per: str, mask: Any, who: str) -> Data:
+    """Return inputs and targets made ready, after checking that they go together."""
+    if per not in ("graph", "node", "edge"):
+        raise ValueError(f"per must be 'graph', 'node' or 'edge' (what a target belongs to), got {per!r}")
+    data = _inputs(inputs, who)
+    wanted, unit = _length(data), "graph"
+    if per != "graph":
+        packed = _batch_of(data).packed
+        wanted, unit = (packed.n_nodes, "node") if per == "node" else (packed.n_edges, "edge")
+    elif not isinstance(data, Batch) and not isinstance(data, dict):
+        unit = "example"
+    if isinstance(targets, dict):
+        given: Any = {name: np.asarray(values) for name, values in targets.items()}
+        lengths = {f"targets[{name!r}]": len(values) for name, values in given.items()}
+    else:
+        given = np.asarray(targets)
+        if given.ndim == 0:
+            raise ValueError(f"targets must have a row for every {unit}, got a single number")
+        lengths = {"targets": len(given)}
+    for name, length in lengths.items():
+        if length != wanted:
+            hint = ""
+            if isinstance(data, Batch):
+                others = {"graph": data.n_graphs, "node": data.n_nodes, "edge": data.n_edges}
+                fits = [kind for kind, n in others.items() if n == length and kind != per]
+                hint = f"; for one per {fits[0]} pass per={fits[0]!r}" if fits else ""
+            raise ValueError(f"{who}: {wanted} {unit}s but {name} has {length} rows{hint}")
+    if mask is not None:
+        mask = np.asarray(mask)
+        if mask.dtype != bool or len(mask) != wanted:
+            raise ValueError(f"mask must be {wanted} booleans (one per {unit}), got {len(mask)} of {mask.dtype}")
+        if not mask.any():
+            raise ValueError("mask is False everywhere; there is nothing to learn from")
+    return Data(data, given, per, mask)
+
+
+def _inputs(inputs: Any, who: str) -> Any:
+    if isinstance(inputs, dict):
+        made = {name: as_input(part) for name, part in inputs.items()}
+        lengths = {name: _length(part) for name, part in made.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"{who}: every part must have the same number of examples, got {lengths}")
+        return made
+    return as_input(inputs)
+
+
+def _length(inputs: Any) -> int:
+    return len(next(iter(inputs.values()))) if isinstance(inputs, dict) else len(inputs)
+
+
+def _batch_of(inputs: Any) -> Batch:
+    for part in inputs.values() if isinstance(inputs, dict) else (inputs,):
+        if isinstance(part, Batch):
+            return part
+    raise TypeError(f"per='node' or 'edge' needs graphs, got {type(inputs).__name__}")
+
+
+def _take_examples(inputs: Any, index: np.ndarray) -> Any:
+    return {name: part[index] for name, part in inputs.items()} if isinstance(inputs, dict) else inputs[index]

@@ -1,0 +1,567 @@
+"""LivePlot: predicted against actual beside the loss curves, while the model trains.
+
+What it promises: training gives the same bits with it and without it; it takes a twentieth of the time; it
+never waits for anyone; and when a picture cannot be drawn, training goes on without pictures.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import warnings
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graphnn.insight.plot import (
+    Classes,
+    ConfusionPanel,
+    LossPanel,
+    Pairs,
+    ScatterPanel,
+    check_shapes,
+    entitle,
+    is_classification,
+    split_labels,
+)
+from graphnn.types import Array
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Predicted = Array | Callable[[], Array]
+Labels = Sequence[Any] | Mapping[str, Sequence[Any]]
+
+WIDTH = 9.6  # inches
+DPI, FINAL_DPI = 100, 200
+DESKTOP = ("qt", "tk", "gtk", "wx", "macosx")  # how the names of matplotlib's windowing backends begin
+
+
+class LivePlot:
+    """Draw predicted against actual, and the loss, every few steps of training.
+
+    Each of the first two lines below is a complete use; the third is a loop written by hand::
+
+        params, history = gn.fit(..., callbacks=[gn.LivePlot(every=10)])
+        plot = gn.LivePlot(every=10, units="kJ/mol", baseline=("mean of training", 4.2), path="run.png")
+        plot(step, value, lambda: model(params, batch), y)
+
+    Where it draws: in a window, if matplotlib's backend is a desktop one and there is a display; in the
+    output of a notebook's cell, updated in place; otherwise to a file, "graphnn-live.png" without ``path``,
+    replaced in one step so that a viewer never sees half a picture. With ``path`` the last picture is saved
+    in the first two cases too. The suffix of ``path`` chooses the format: .png, .pdf or .svg.
+
+    every: steps between drawings, in ``gn.fit`` epochs. labels: names of the training points, or
+    ``{"train": ..., "validation": ...}``: the worst points are named in the picture, and in a window
+    whatever point the mouse is over. baseline: the RMSE (for classes: the accuracy) of something simple, or
+    (name, value). units: of the target. budget: share of the time that drawing may take: after a drawing of
+    d seconds, the evaluation of the predictions included, the next one waits d / budget seconds. keep_open:
+    leave the window standing at the end and wait there until it is closed.
+
+    The last state is always drawn: at the end of ``gn.fit``, on ``close()``, and at the end of a ``with``
+    block. A loop by hand that has none of these gets its last picture when the notebook's cell ends or,
+    drawing to a file, when the plot is garbage or the program ends; a window then simply goes with the
+    program.
+
+    A plot that fails while drawing (a full disk, a lost display) switches itself off with one
+    RuntimeWarning. A window closed by hand is not opened again. In a loop by hand ValueError is raised
+    where the shapes of predicted and actual, or the number of labels, do not fit; in ``gn.fit`` that too is
+    only a warning.
+
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> with LivePlot(every=5, path=folder.name + "/live.png") as plot:
+    ...     for step in range(10):
+    ...         plot(step, 1 / (step + 1), np.arange(4.0) + 1 / (step + 1), np.arange(4.0))
+    >>> Path(folder.name, "live.png").read_bytes()[1:4]
+    b'PNG'
+    >>> folder.cleanup()
+    """
+
+    def __init__(
+        self,
+        every: int = 10,
+        *,
+        path: str | Path | None = None,
+        labels: Labels | None = None,
+        baseline: float | tuple[str, float] | None = None,
+        units: str | None = None,
+        title: str | None = None,
+        budget: float = 0.05,
+        keep_open: bool = False,
+    ) -> None:
+        if int(every) != every or every < 1:
+            raise ValueError(f"LivePlot: every={every} came; give a whole number of steps, 1 or more.")
+        if not budget > 0:
+            raise ValueError(
+                f"LivePlot: budget={budget} came; give the share of time to draw in, such as 0.05."
+            )
+        if path is not None and Path(path).suffix not in {".png", ".pdf", ".svg"}:
+            raise ValueError(
+                f"LivePlot: path={str(path)!r} came; give a name that ends in .png, .pdf or .svg."
+            )
+        split_labels(labels, "LivePlot")
+        self.every, self.labels, self.budget = int(every), labels, budget
+        self.settings = _Settings(None if path is None else Path(path), baseline, units, title, keep_open)
+        self.clock: Callable[[], float] = perf_counter
+        self._start()
+
+    def __call__(
+        self,
+        step: int,
+        value: float,
+        predicted: Predicted,
+        actual: Array,
+        *,
+        validation: tuple[Predicted, Array] | None = None,
+        validation_value: float | None = None,
+        labels: Labels | None = None,
+    ) -> None:
+        """Take note of one step of a loop written by hand, and draw if it is time to.
+
+        value, validation_value: losses. predicted: (n,), (n, 1), (n, targets), or scores (n, classes)
+        against integer classes (n,); or a function that returns it, called only when drawing, and once more
+        for the last picture. validation: (predicted, actual). The number of points may change from call to
+        call. labels: instead of those given at first.
+        """
+        for p, a in ((predicted, actual), *([] if validation is None else [validation])):
+            if not (callable(p) or is_classification(p, a)):
+                check_shapes(p, a, "LivePlot")
+        self._steps.append(int(step))
+        self._loss.append(float(value))
+        if validation_value is not None:
+            self._validation_steps.append(int(step))
+            self._validation_loss.append(float(validation_value))
+        state = _State(
+            x="step",
+            loss=self._loss,
+            steps=self._steps,
+            validation_loss=self._validation_loss,
+            validation_steps=self._validation_steps,
+            train=partial(_evaluate, predicted, actual),
+            validation=None if validation is None else partial(_evaluate, *validation),
+            labels=self.labels if labels is None else labels,
+        )
+        self._see(state, step)
+
+    def begin_fit(self, run: Any) -> None:
+        """Finish what was drawn before and begin anew: ``gn.fit`` calls this before the first epoch."""
+        self.close()
+
+    def after_epoch(self, run: Any) -> None:
+        """Draw if it is time to: ``gn.fit`` calls this after every epoch."""
+        self._see(self._state_of(run), run.epoch)
+
+    def after_fit(self, run: Any) -> None:
+        """Draw the last state and finish the picture: ``gn.fit`` calls this at the end."""
+        if self._picture.seen:
+            self._picture.pending = self._state_of(run)  # fit may have gone back to its best parameters
+        self.close()
+
+    def close(self) -> None:
+        """Draw the last state, save it if there is a path, close the window; a next call begins anew."""
+        self._close(forgiving=False)
+
+    def __enter__(self) -> LivePlot:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._close(forgiving=kind is not None)  # an error under way is not to be hidden by one of the plot
+
+    def _state_of(self, run: Any) -> _State:
+        return _State(
+            x="epoch",
+            loss=run.history.loss,
+            validation_loss=run.history.validation_loss,
+            train=run.train_predictions,
+            validation=run.validation_predictions,
+            labels=self.labels,
+            in_fit=True,
+        )
+
+    def _close(self, *, forgiving: bool) -> None:
+        picture = self._picture
+        self._ending.detach()
+        self._start()
+        picture.finish(forgiving=forgiving)
+
+    def _start(self) -> None:
+        self._steps: list[int] = []
+        self._loss: list[float] = []
+        self._validation_steps: list[int] = []
+        self._validation_loss: list[float] = []
+        self._next_draw = self._next_breath = -np.inf
+        self._picture = _Picture(self.settings)
+        # The picture knows nothing of this object, so it can still be finished when this object is gone.
+        self._ending = weakref.finalize(self, self._picture.abandon)
+
+    def _see(self, state: _State, step: int) -> None:
+        """Keep the state; draw it if its turn has come and the last drawing was long enough ago."""
+        picture = self._picture
+        if picture.off:
+            return
+        picture.pending = state
+        begin = self.clock()
+        if (step % self.every == 0 or picture.output is None) and begin >= self._next_draw:
+            if picture.output is None:
+                picture.open()  # loading matplotlib is paid once and must not hold up the second drawing
+                self._ending.atexit = isinstance(picture.output, _File)
+                begin = self.clock()
+            picture.draw()
+            now = self.clock()
+            self._next_draw = now + (now - begin) / self.budget
+        elif begin >= self._next_breath:
+            picture.breathe()
+            self._next_breath = self.clock() + 0.1
+
+
+@dataclass(frozen=True)
+class _Settings:
+    path: Path | None
+    baseline: float | tuple[str, float] | None
+    units: str | None
+    title: str | None
+    keep_open: bool
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height of the figure in inches."""
+        return WIDTH, 4.65 if self.title else 4.4
+
+
+@dataclass(frozen=True)
+class _State:
+    """All that one drawing shows; the predictions are asked for only when it is drawn."""
+
+    x: str
+    loss: Sequence[float]
+    validation_loss: Sequence[float]
+    train: Callable[[], tuple[Array, Array]]
+    validation: Callable[[], tuple[Array, Array] | None] | None
+    labels: Labels | None
+    steps: Sequence[int] | None = None
+    validation_steps: Sequence[int] | None = None
+    in_fit: bool = False
+
+    def points(self) -> tuple[Pairs | Classes, Pairs | Classes | None]:
+        """Evaluate the predictions of both sets and check them."""
+        labels = split_labels(self.labels, "LivePlot")
+        train = _points(*self.train(), labels.get("train"))
+        held_out = None if self.validation is None else self.validation()
+        return train, None if held_out is None else _points(*held_out, labels.get("validation"))
+
+
+def _evaluate(predicted: Predicted, actual: Array) -> tuple[Array, Array]:
+    return predicted() if callable(predicted) else predicted, actual
+
+
+def _points(predicted: Array, actual: Array, labels: Sequence[Any] | None) -> Pairs | Classes:
+    if is_classification(predicted, actual):
+        return Classes.of(predicted, actual, "LivePlot")
+    return Pairs.of(predicted, actual, labels, "LivePlot")
+
+
+class _Picture:
+    """One figure with its two panels, and the place where it is shown."""
+
+    def __init__(self, settings: _Settings) -> None:
+        self.settings = settings
+        self.pending: _State | None = None
+        self.output: _Window | _Notebook | _File | None = None
+        self.panels: tuple[ScatterPanel | ConfusionPanel, LossPanel] | None = None
+        self.off = False
+
+    @property
+    def seen(self) -> bool:
+        """Whether there has been anything to show."""
+        return self.pending is not None or self.output is not None
+
+    def open(self) -> None:
+        """Make the figure where it will be shown."""
+        try:
+            self.output = _open_output(self.settings, self)
+        except Exception as error:
+            self._give_up(error)
+
+    def draw(self, *, final: bool = False, forgiving: bool = False) -> None:
+        """Draw the pending state, if there is one and somebody to see it.
+
+        What the user's own function raises, and errors of shape, are the user's to see in a loop written by
+        hand; everything else, and everything in ``gn.fit``, ends the drawing and not the training.
+        """
+        state = self.pending
+        if state is None or self.off or self.output is None or not (self.output.watched or final):
+            return
+        self.pending = None
+        try:
+            train, validation = state.points()
+        except Exception as error:
+            if not (state.in_fit or forgiving):
+                raise
+            self._give_up(error)
+            return
+        try:
+            with _plain_style():
+                self._update(self.output.figure, state, train, validation)
+            self.output.show(final)
+        except Exception as error:
+            self._give_up(error)
+
+    def finish(self, *, forgiving: bool = False) -> None:
+        """Draw what is pending, in full resolution, and take leave."""
+        if self.pending is not None and self.output is None:
+            self.open()
+        self.draw(final=True, forgiving=forgiving)
+        if self.output is None or self.off:
+            return
+        try:
+            self.output.finish()
+        except Exception as error:
+            self._give_up(error)
+
+    def abandon(self) -> None:
+        """Finish unless that means to touch a window: the plot is garbage, or the program ends."""
+        if isinstance(self.output, _File | _Notebook):
+            self.finish(forgiving=True)
+
+    def breathe(self) -> None:
+        """Let a window answer the mouse between drawings."""
+        if isinstance(self.output, _Window) and not self.off:
+            try:
+                self.output.breathe()
+            except Exception as error:
+                self._give_up(error)
+
+    def _update(
+        self, figure: Figure, state: _State, train: Pairs | Classes, validation: Pairs | Classes | None
+    ) -> None:
+        if self.panels is None:
+            self.panels = self._arrange(figure, state, train)
+        points, curves = self.panels
+        points.update(train, validation)  # type: ignore[arg-type]  # the panel was made for this kind
+        curves.update(
+            state.loss,
+            steps=state.steps,
+            validation=state.validation_loss,
+            validation_steps=state.validation_steps,
+        )
+
+    def _arrange(
+        self, figure: Figure, state: _State, train: Pairs | Classes
+    ) -> tuple[ScatterPanel | ConfusionPanel, LossPanel]:
+        """A square for the points, and the losses beside it at the same height; all lengths in inches."""
+        classes = isinstance(train, Classes)
+        side, left, bottom, gap, right = 3.4 if classes else 3.6, 0.75, 0.6, 0.95, 0.25
+        start = left + side + gap
+        scale = np.tile(self.settings.size, 2)
+        square = figure.add_axes(tuple(np.array([left, bottom, side, side]) / scale))
+        beside = figure.add_axes(tuple(np.array([start, bottom, WIDTH - start - right, side]) / scale))
+        baseline, units = self.settings.baseline, self.settings.units
+        entitle(square, self.settings.title, pad=22 if classes else 10)
+        curves = LossPanel(beside, xlabel=state.x)
+        if isinstance(train, Classes):
+            return ConfusionPanel(square, len(train.counts), baseline=baseline), curves
+        return ScatterPanel(square, baseline=baseline, units=units), curves
+
+    def _give_up(self, error: Exception) -> None:
+        self.off, self.pending = True, None
+        if isinstance(self.output, _Window):
+            self.output.vanish()
+        warnings.warn(
+            f"LivePlot stops drawing, training goes on: {type(error).__name__}: {error}",
+            RuntimeWarning,
+            stacklevel=5,
+        )
+
+
+def _open_output(settings: _Settings, picture: _Picture) -> _Window | _Notebook | _File:
+    """A window if there can be one, else a notebook's output, else a file."""
+    if _has_desktop():
+        try:
+            return _Window(settings, picture)
+        except Exception as error:
+            path = settings.path or Path(_File.DEFAULT)
+            warnings.warn(
+                f"LivePlot could open no window and writes {path} instead: {type(error).__name__}: {error}",
+                RuntimeWarning,
+                stacklevel=5,
+            )
+            return _File(settings)
+    shell = _notebook_shell()
+    return _File(settings) if shell is None else _Notebook(settings, picture, shell)
+
+
+def _has_desktop() -> bool:
+    """Say whether matplotlib would open windows here; without a display pyplot is not imported to ask it."""
+    if sys.platform.startswith("linux") and not (
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    ):
+        return False
+    if threading.current_thread() is not threading.main_thread():
+        return False  # no windowing toolkit bears being called from another thread
+    import matplotlib  # noqa: PLC0415 - matplotlib loads only to draw
+
+    return matplotlib.get_backend().lower().startswith(DESKTOP)
+
+
+def _notebook_shell() -> Any:
+    """The IPython shell of a notebook's kernel, or None anywhere else."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return shell if getattr(shell, "kernel", None) is not None else None
+
+
+def _plain_style() -> Any:
+    """matplotlib's own defaults for the time of a drawing: the picture looks the same under all rcParams."""
+    from matplotlib import style  # noqa: PLC0415 - matplotlib loads only to draw
+
+    return style.context("default")
+
+
+def _canvas(size: tuple[float, float]) -> Figure:
+    """A figure that pyplot knows nothing about."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - loads only to draw
+    from matplotlib.figure import Figure  # noqa: PLC0415 - loads only to draw
+
+    with _plain_style():
+        figure = Figure(figsize=size, dpi=DPI)
+        FigureCanvasAgg(figure)
+    return figure
+
+
+def _save(figure: Figure, target: Path | BytesIO, suffix: str, dpi: int) -> None:
+    # zlib's fastest level: the file is a fifth larger and written in a third of the time.
+    quick: dict[str, Any] = {"pil_kwargs": {"compress_level": 1}} if suffix == ".png" else {}
+    with _plain_style():
+        figure.savefig(target, format=suffix[1:], dpi=dpi, **quick)
+
+
+def _replace(figure: Figure, path: Path, dpi: int) -> None:
+    """Write aside, then put in place in one step: who reads the file sees the old picture or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        _save(figure, aside, path.suffix, dpi)
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+class _File:
+    """A file, replaced at every drawing; the last one in twice the resolution."""
+
+    DEFAULT = "graphnn-live.png"
+    watched = True
+
+    def __init__(self, settings: _Settings) -> None:
+        self.figure = _canvas(settings.size)
+        self.path = (settings.path or Path(self.DEFAULT)).absolute()
+
+    def show(self, final: bool) -> None:
+        if not final:
+            _replace(self.figure, self.path, DPI)
+
+    def finish(self) -> None:
+        _replace(self.figure, self.path, FINAL_DPI)
+
+
+class _Notebook:
+    """One output of one cell, updated in place; at the end of the cell it shows the last state."""
+
+    watched = True
+
+    def __init__(self, settings: _Settings, picture: _Picture, shell: Any) -> None:
+        self.figure = _canvas(settings.size)
+        self.path = settings.path
+        self.picture, self.shell = picture, shell
+        self.identity = f"graphnn-live-{os.urandom(8).hex()}"
+        self.begun = False
+        shell.events.register("post_run_cell", self.end_of_cell)
+
+    def show(self, final: bool) -> None:
+        from IPython.display import Image, display, update_display  # noqa: PLC0415 - only inside a notebook
+
+        png = BytesIO()
+        _save(self.figure, png, ".png", FINAL_DPI if final else DPI)
+        image = Image(data=png.getvalue(), format="png", width=round(WIDTH * DPI))
+        if self.begun:
+            update_display(image, display_id=self.identity)
+        else:
+            display(image, display_id=self.identity)
+            self.begun = True
+
+    def end_of_cell(self, result: object = None) -> None:
+        self.picture.draw(final=True, forgiving=True)
+
+    def finish(self) -> None:
+        self.shell.events.unregister("post_run_cell", self.end_of_cell)
+        self.show(final=True)
+        if self.path is not None:
+            _replace(self.figure, self.path, FINAL_DPI)
+
+
+class _Window:
+    """A window of the desktop, which answers the mouse whenever training takes a step."""
+
+    def __init__(self, settings: _Settings, picture: _Picture) -> None:
+        from matplotlib import pyplot  # noqa: PLC0415 - only where windows can be opened
+
+        self.pyplot, self.picture = pyplot, picture
+        self.path, self.keep_open = settings.path, settings.keep_open
+        before = pyplot.gcf().number if pyplot.get_fignums() else None
+        with _plain_style():
+            self.figure: Any = pyplot.figure(figsize=settings.size, dpi=DPI)
+        if before is not None:
+            pyplot.figure(before)  # plt.plot goes on drawing where it drew before
+        if self.figure.canvas.required_interactive_framework is None:
+            pyplot.close(self.figure)
+            raise RuntimeError("the display does not answer")
+        self.begun = False
+        self.figure.canvas.mpl_connect("motion_notify_event", self.point_out)
+
+    @property
+    def watched(self) -> bool:
+        """False once the user has closed the window."""
+        return bool(self.pyplot.fignum_exists(self.figure.number))
+
+    def show(self, final: bool) -> None:
+        if not self.watched:
+            return
+        if not self.begun:
+            self.figure.canvas.manager.set_window_title("graphnn")
+            self.figure.canvas.manager.show()
+            self.begun = True
+        with _plain_style():
+            self.figure.canvas.draw()
+        self.figure.canvas.flush_events()
+
+    def breathe(self) -> None:
+        if self.watched:
+            self.figure.canvas.flush_events()
+
+    def point_out(self, event: Any) -> None:
+        """Name the point under the mouse."""
+        panel = self.picture.panels[0] if self.picture.panels else None
+        if isinstance(panel, ScatterPanel) and panel.point_out(event.x, event.y):
+            self.figure.canvas.draw_idle()
+
+    def finish(self) -> None:
+        if self.path is not None:
+            _replace(self.figure, self.path, FINAL_DPI)
+        if self.keep_open and self.watched:
+            self.pyplot.show(block=True)
+        self.pyplot.close(self.figure)
+
+    def vanish(self) -> None:
+        """Close without a word: something is wrong with this window already."""
+        with suppress(Exception):
+            self.pyplot.close(self.figure)
