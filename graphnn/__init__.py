@@ -4,7 +4,7 @@ A model is a value, its parameters are a plain dict of arrays, and `model(params
 autograd differentiates. Start with `pack`, `Sequential`, `GraphConv`, `fit`; read `graphnn/layer.py` first.
 """
 
-from graphnn import initializers, kernels, losses, metrics, ops, propagation
+from graphnn import datasets, initializers, kernels, losses, metrics, ops, propagation
 from graphnn.autodiff import flatten, grad, hvp, jvp, multi_grad, value_and_grad
 from graphnn.batch import Batch
 from graphnn.checks import GraphError, TrainingDiverged
@@ -102,6 +102,7 @@ __all__ = [
     "confusion_matrix",
     "constant",
     "cross_entropy",
+    "datasets",
     "diff",
     "elu",
     "fit",

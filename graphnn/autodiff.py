@@ -14,12 +14,12 @@ nested in several threads stays wrong, as it is without us.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from autograd.core import JVPNode, VJPNode, add_outgrads, vspace
-from autograd.tracer import isbox, new_box, toposort, trace_stack
+from autograd.tracer import getval, isbox, new_box, toposort, trace_stack
 
 from graphnn.types import Array, Params, is_statistic
 
@@ -41,15 +41,14 @@ class _Tree:
     """The three forms of a first argument: a flat dict, a list of arrays, one array."""
 
     def __init__(self, params: Any):
-        if isinstance(params, dict):
-            self.names: list[Any] = list(params)
-            self.leaves = list(params.values())
-        elif isinstance(params, (list, tuple)):
-            self.names, self.leaves = list(range(len(params))), list(params)
+        form = getval(params)  # inside `autograd.grad` a dict or a list is boxed as one value
+        self.kind = dict if isinstance(form, dict) else list if isinstance(form, (list, tuple)) else None
+        self.names: list[Any] = [None]
+        if self.kind is None:
+            self.leaves = [_leaf(None, params)]
         else:
-            self.names, self.leaves = [None], [params]
-        self.kind = dict if isinstance(params, dict) else list if isinstance(params, (list, tuple)) else None
-        self.leaves = [_leaf(name, leaf) for name, leaf in zip(self.names, self.leaves, strict=True)]
+            self.names = list(form) if self.kind is dict else list(range(len(form)))
+            self.leaves = [_leaf(name, params[name]) for name in self.names]
 
     def build(self, leaves: Sequence[Any]) -> Any:
         if self.kind is dict:
@@ -65,9 +64,14 @@ def _leaf(name: Any, leaf: Any) -> Any:
         return leaf
     array = np.asarray(leaf)
     if array.dtype.kind != "f":
-        place = "the argument" if name is None else f"parameter {name!r}"
-        raise TypeError(f"{place} has dtype {array.dtype}; only floating numbers have gradients, convert it to float")
+        raise TypeError(
+            f"{_place(name)} has dtype {array.dtype}; only floating numbers have gradients, convert it to float"
+        )
     return array
+
+
+def _place(name: Any) -> str:
+    return "the argument" if name is None else f"parameter {name!r}"
 
 
 def _untrace(value: Any, trace: int) -> Any:
@@ -76,8 +80,9 @@ def _untrace(value: Any, trace: int) -> Any:
         return value._value if value._trace == trace else value
     if isinstance(value, dict):
         return {k: _untrace(v, trace) for k, v in value.items()}
-    if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
-        return type(value)(_untrace(v, trace) for v in value)
+    if isinstance(value, (list, tuple)):
+        parts = [_untrace(v, trace) for v in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
     return value
 
 
@@ -98,22 +103,15 @@ class Tape:
     def gradient(self, pick: Callable[[Any], Any] | None = None, name: str = "the function") -> Any:
         """Return the gradient of pick(output), one array for each leaf, zeros where it has no influence."""
         end = self._boxed if pick is None else pick(self._boxed)
+        _refuse_unless_scalar(getval(end), name)
         zero = [None] * len(self._roots)
-        found = self._backward(end, name) if isbox(end) and end._trace == self._trace else zero
-        return self._tree.build(
-            [_like(leaf, g) for leaf, g in zip(self._tree.leaves, found, strict=True)]
-        )
+        found = self._backward(end) if isbox(end) and end._trace == self._trace else zero
+        return self._tree.build([_like(leaf, g) for leaf, g in zip(self._tree.leaves, found, strict=True)])
 
-    def _backward(self, end: Any, name: str) -> list[Any]:
-        value = end._value
-        if np.shape(value) != ():
-            raise TypeError(
-                f"{name} must return a scalar to be differentiated, got shape {np.shape(value)}; "
-                "take its mean or sum, or pass has_aux=True if it returns (scalar, more)"
-            )
+    def _backward(self, end: Any) -> list[Any]:
         position = {root: i for i, root in enumerate(self._roots)}
         found: list[Any] = [None] * len(self._roots)
-        pending: dict[Any, Any] = {end._node: (vspace(value).ones(), False)}
+        pending: dict[Any, Any] = {end._node: (vspace(end._value).ones(), False)}
         for node in toposort(end._node):
             g = pending.pop(node)
             if node in position:
@@ -122,6 +120,19 @@ class Tape:
             for parent, part in zip(node.parents, node.vjp(g[0]), strict=True):
                 pending[parent] = add_outgrads(pending.get(parent), part)
         return found
+
+
+def _refuse_unless_scalar(value: Any, name: str) -> None:
+    if isinstance(value, (np.ndarray, np.generic, float, int)):
+        if np.shape(value) == ():
+            return
+        came = f"shape {np.shape(value)}; take its mean or sum"
+    else:
+        came = f"{type(value).__name__}; return a number"
+    raise TypeError(
+        f"{name} must return a scalar to be differentiated, got {came}, "
+        "or pass has_aux=True if it returns (scalar, more)"
+    )
 
 
 def _like(leaf: Any, g: Any) -> Any:
@@ -150,6 +161,8 @@ def value_and_grad(function: Callable, has_aux: bool = False) -> Callable[..., t
     def value_and_gradient(params: Any, *args: Any) -> tuple[Any, Any]:
         tape = Tape(function, params, args)
         name = getattr(function, "__name__", "the function")
+        if has_aux and not (isinstance(tape.output, tuple) and len(tape.output) == 2):
+            raise TypeError(f"{name} must return a pair (scalar, more) with has_aux=True")
         return tape.output, tape.gradient(_first if has_aux else None, name)
 
     return value_and_gradient
@@ -214,15 +227,8 @@ def jvp(function: Callable, params: Any, tangents: Any) -> tuple[Any, Any]:
     >>> float(value), float(slope)
     (6.0, 3.0)
     """
-    tree, along = _Tree(params), _Tree(tangents)
-    if tree.kind is not along.kind or set(tree.names) != set(along.names):
-        raise ValueError(f"jvp: tangents must have the form of the parameters ({tree.names}), got {along.names}")
-    given = dict(zip(along.names, along.leaves, strict=True))
-    for name, leaf in zip(tree.names, tree.leaves, strict=True):
-        if np.shape(leaf) != np.shape(given[name]):
-            raise ValueError(
-                f"jvp: tangent {name!r} has shape {np.shape(given[name])}, its parameter {np.shape(leaf)}"
-            )
+    tree = _Tree(params)
+    given = _directions("jvp", tree, tangents)
     trace = _new_trace()
     boxes = [
         new_box(leaf, trace, JVPNode.new_root(given[name]))
@@ -231,33 +237,42 @@ def jvp(function: Callable, params: Any, tangents: Any) -> tuple[Any, Any]:
     end = function(tree.build(boxes))
     if isbox(end) and end._trace == trace:
         return end._value, end._node.g
-    return end, np.zeros(np.shape(end))
+    return end, np.zeros(np.shape(end), getattr(getval(end), "dtype", float))
+
+
+def _directions(who: str, tree: _Tree, vector: Any) -> dict[Any, Any]:
+    """Return the leaves of a direction by name, which must have the form and the shapes of the parameters."""
+    along = _Tree(vector)
+    if tree.kind is not along.kind or set(tree.names) != set(along.names):
+        raise ValueError(
+            f"{who}: the direction must have the form of the parameters, {tree.names}, got {along.names}"
+        )
+    given = dict(zip(along.names, along.leaves, strict=True))
+    for name, leaf in zip(tree.names, tree.leaves, strict=True):
+        if np.shape(leaf) != np.shape(given[name]):
+            raise ValueError(
+                f"{who}: the direction has shape {np.shape(given[name])} along {_place(name)}, "
+                f"which has shape {np.shape(leaf)}"
+            )
+    return given
 
 
 def hvp(function: Callable, params: Any, vector: Any) -> Any:
     """Return the Hessian of a scalar function times `vector`, in the form of `params`.
 
-    The gradient of <gradient, vector>, which needs reverse derivatives only. Statistics stay zero.
+    The gradient of <gradient, vector>, which needs reverse derivatives only.
 
     >>> float(hvp(lambda x: x ** 3, 2.0, 1.0))
     12.0
     """
 
+    given = _directions("hvp", _Tree(params), vector)
+
     def along(inner: Any) -> Any:
-        grads, directions = _Tree(grad(function)(inner)), _Tree(vector)
-        given = dict(zip(directions.names, directions.leaves, strict=True))
-        products = [(g * given[name]).sum() for name, g in zip(grads.names, grads.leaves, strict=True)]
-        return _total(products)
+        grads = _Tree(grad(function)(inner))
+        return sum((g * given[name]).sum() for name, g in zip(grads.names, grads.leaves, strict=True))
 
     return grad(along)(params)
-
-
-def _total(parts: Iterable[Any]) -> Any:
-    iterator: Iterator[Any] = iter(parts)
-    total = next(iterator)
-    for part in iterator:
-        total = total + part
-    return total
 
 
 def flatten(params: Params) -> tuple[np.ndarray, Callable[[Array], Params]]:

@@ -16,8 +16,19 @@ from typing import Any
 import numpy as np
 
 from graphnn import ops
-from graphnn.checks import GraphError
-from graphnn.graph import Arcs, Graph, checked_kernel, dense_kernel, hashable, name_of, sparse_kernel
+from graphnn.checks import GraphError, indices
+from graphnn.graph import (
+    Arcs,
+    Graph,
+    checked_kernel,
+    dense_kernel,
+    edge_weights,
+    given_kernel,
+    hashable,
+    name_of,
+    no_such_kernel,
+    sparse_kernel,
+)
 from graphnn.ops import PaddedBlocks, Segments, SparseMatrix
 from graphnn.ops.sparse import Pattern, offsets, ranges
 from graphnn.types import Array, KernelFn
@@ -148,7 +159,7 @@ class Packed(Arcs):
 
     def _given(self, name: str, traced: bool) -> Any:
         if name not in self.kernels:
-            raise KeyError(f"the graphs have no kernel {name!r}; they have {sorted(self.kernels)}")
+            raise KeyError(no_such_kernel("the graphs have", name, self.kernels))
         if traced or self.layout == "list":
             return [dense_kernel(block) for block in self.kernels[name]]
         union = stack_blocks([sparse_kernel(block, self.dtype) for block in self.kernels[name]])
@@ -171,7 +182,7 @@ class Packed(Arcs):
             )
         numbers = range(self.n_graphs)
         if self.layout == "list":
-            return [ops.dense(self._value(kernel, i)) if traced else self._block(kernel, i) for i in numbers]
+            return [dense_kernel(self._value(kernel, i)) if traced else self._block(kernel, i) for i in numbers]
         if self._source is not None and self.layout == "sparse" and not traced:
             return self._slice_of_parent(kernel)
         if is_local:
@@ -282,7 +293,7 @@ class Packed(Arcs):
 
 
 STRUCTURE = ("senders", "receivers", "weights", "kernels")
-FEATURES = ("nodes", "edges", "positions", "globals")
+FEATURES = {"nodes": "node", "edges": "edge", "positions": "node", "globals": "graph"}  # and what has a row
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -325,13 +336,20 @@ class Batch:
         """Build a batch from arrays, as a layer that coarsens its graphs does.
 
         node_graph: (n_nodes,) the graph of every node, non-decreasing; edges must follow their graphs' order too.
-        `nodes` and `weights` may be traced. Raises GraphError where the blocks are out of order.
+        `nodes` and `weights` may be traced. Raises GraphError for numbers out of range and blocks out of order.
         """
-        senders, receivers = np.asarray(senders, np.intp), np.asarray(receivers, np.intp)
+        n = nodes.shape[0]
+        senders, receivers = indices(senders, "senders", n), indices(receivers, "receivers", n)
         node_graph = np.asarray(node_graph, np.intp)
+        if node_graph.shape != (n,) or (n and not (0 <= node_graph.min() <= node_graph.max() < n_graphs)):
+            raise GraphError("node_graph", f"expected {n} numbers (one per node) of graphs 0..{n_graphs - 1}")
+        if len(senders) != len(receivers):
+            raise GraphError("receivers", f"expected {len(senders)} entries (one per sender), got {len(receivers)}")
         edge_graph = node_graph[receivers]
+        if (node_graph[senders] != edge_graph).any():
+            raise GraphError("senders", "an edge goes from one graph to another")
         for name, index in (("node_graph", node_graph), ("receivers", edge_graph)):
-            if index.size and (np.diff(index) < 0).any():
+            if (np.diff(index) < 0).any():
                 raise GraphError(name, "nodes and edges of one graph must stand together, graphs in order")
         packed = Packed(
             nodes, senders, receivers,
@@ -409,6 +427,11 @@ class Batch:
         """Whether the node features are still the constants that came in."""
         return self.nodes is self.packed.nodes and not ops.is_traced(self.nodes)
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether all features are still those that came in."""
+        return all(getattr(self, name) is getattr(self.packed, name) for name in FEATURES)
+
     def kernels(self, kernel: KernelFn | str | None = None) -> list[np.ndarray]:
         """Return a kernel as a list of dense NumPy arrays, one (n_i, n_i) for each graph; default: the given ones."""
         return self.packed.kernel_list(self.packed.resolve(kernel, None))
@@ -438,27 +461,49 @@ class Batch:
         weights, senders, receivers: other edges; every kernel is computed anew, and follows traced weights.
         kernels: a list of arrays (or {name: list}), one for each graph; traced arrays too.
         """
-        for name in changes:
-            if name not in FEATURES + STRUCTURE:
-                raise TypeError(f"a batch has no field {name!r} to replace; it has {', '.join(FEATURES + STRUCTURE)}")
-        if changes.get("nodes") is not None and changes["nodes"].shape[0] != self.n_nodes:
-            raise ValueError(
-                f"replace(nodes=...): expected {self.n_nodes} rows (one per node), got shape {changes['nodes'].shape}"
-            )
+        for name, value in changes.items():
+            if name not in (*FEATURES, *STRUCTURE):
+                known = ", ".join((*FEATURES, *STRUCTURE))
+                raise TypeError(f"a batch has no field {name!r} to replace; it has {known}")
+            if name in FEATURES:
+                self._check_rows(name, value)
         features = {name: changes.get(name, getattr(self, name)) for name in FEATURES}
         structure = {name: changes[name] for name in STRUCTURE if name in changes}
         if not structure:
             return Batch(self.packed, **features)
         if "kernels" in structure:
             structure["kernels"] = self._new_kernels(structure["kernels"])
-        if structure.get("weights") is not None and structure["weights"].shape != (self.n_edges,):
-            raise ValueError(
-                f"replace(weights=...): expected shape ({self.n_edges},), got {structure['weights'].shape}"
-            )
+        if structure.get("weights") is not None:
+            structure["weights"] = edge_weights(structure["weights"], self.n_edges, self.dtype)
+        for name in ("senders", "receivers"):
+            if name in structure:
+                structure[name] = self._new_ends(name, structure[name])
         packed = self.packed.changed(**structure)
         if features["nodes"] is self.packed.nodes:
             features["nodes"] = packed.nodes
         return Batch(packed, **features)
+
+    def _check_rows(self, name: str, value: Any) -> None:
+        unit = FEATURES[name]
+        n = getattr(self, f"n_{unit}s")
+        wanted = f"replace({name}=...): expected an array of {n} rows (one per {unit})"
+        if value is None and name != "nodes":
+            return
+        if not hasattr(value, "shape"):
+            raise TypeError(f"{wanted}, got {type(value).__name__}")
+        if value.shape[:1] != (n,):
+            raise ValueError(f"{wanted}, got shape {tuple(value.shape)}")
+
+    def _new_ends(self, name: str, value: Any) -> np.ndarray:
+        ends = indices(value, name, self.n_nodes)
+        if len(ends) != self.n_edges:
+            raise GraphError(name, f"expected {self.n_edges} entries (one per edge), got {len(ends)}")
+        astray = np.flatnonzero(self.node_graph[ends] != self.edge_segments.index)
+        if astray.size:
+            edge = int(astray[0])
+            graph = int(self.edge_segments.index[edge])
+            raise GraphError(name, f"edge {edge} of the batch would end in another graph, at node {ends[edge]}", graph)
+        return ends
 
     def _new_kernels(self, kernels: Any) -> dict[str, list]:
         if isinstance(kernels, Mapping):
@@ -469,9 +514,11 @@ class Batch:
         for name, blocks in given.items():
             if len(blocks) != self.n_graphs:
                 raise ValueError(f"kernels: expected {self.n_graphs} arrays (one per graph), got {len(blocks)}")
-            for i, (block, n) in enumerate(zip(blocks, sizes, strict=True)):
-                if tuple(block.shape) != (n, n):
-                    raise GraphError(f"kernels[{name!r}]", f"expected shape ({n}, {n}), got {tuple(block.shape)}", i)
+            for i, n in enumerate(sizes):
+                try:
+                    blocks[i] = given_kernel(blocks[i], name, int(n), self.dtype)
+                except GraphError as error:
+                    raise error.at(i) from None
         return given
 
     def with_layout(self, layout: str) -> Batch:
@@ -483,8 +530,8 @@ class Batch:
 
     def __getitem__(self, index: Any) -> Batch:
         """Return some of the graphs as a batch: an integer, a slice, a list of integers or a mask."""
-        if not self.has_own_features:
-            raise TypeError("only a batch fresh from pack can be indexed; index it before the first layer")
+        if not self.is_fresh:
+            raise TypeError("only a batch fresh from pack can be indexed; index it before features are replaced")
         chosen = np.arange(self.n_graphs)[index]
         return Batch.of(self.packed.take(np.atleast_1d(chosen)))
 

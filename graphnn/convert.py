@@ -13,9 +13,9 @@ import numpy as np
 import scipy.sparse
 
 from graphnn import ops
-from graphnn.batch import Batch, Packed
-from graphnn.checks import GraphError, listing, nearest
-from graphnn.graph import Graph
+from graphnn.batch import FEATURES, Batch, Packed
+from graphnn.checks import GraphError, listing, nearest, numbers
+from graphnn.graph import Graph, as_dtype
 from graphnn.ops import SparseMatrix
 from graphnn.ops.sparse import offsets
 
@@ -29,19 +29,21 @@ def pack(
     edges: Attributes | None = None,
     weights: str | None = None,
     kernels: Any = None,
-    layout: str = "sparse",
+    layout: str | None = None,
     dtype: Any = None,
 ) -> Batch:
     """Put graphs together into one batch.
 
-    graphs: a Graph, a networkx graph, a list of them, or a Batch (returned as it is)
+    graphs: a Graph, a networkx graph, a list of them, or a Batch (returned as it is, but for what is asked here)
     nodes, edges, weights: for networkx graphs, the attributes to read (see `from_networkx`)
-    layout: the form of the kernels, "sparse" (one block-diagonal matrix), "list" (dense arrays, the reference) or
-        "dense" (padded blocks)
+    layout: the form of the kernels, "sparse" (the default, one block-diagonal matrix), "list" (dense arrays, the
+        reference) or "dense" (padded blocks)
     dtype: np.float32 or np.float64 for all features; default: what comes in, whole numbers become float64
 
     Without graphs, two lists of arrays are enough: nodes=[X1, ...] with (n_i, f) features and kernels=[K1, ...] with
     (n_i, n_i) kernels, dense or SciPy sparse, or {name: list} for several. GraphConv uses these kernels by default.
+
+    A graph without edges need not have edge features, one without nodes may have any number of columns.
 
     Raises GraphError naming the graph and the attribute.
 
@@ -51,9 +53,13 @@ def pack(
     if isinstance(graphs, Batch):
         if kernels is not None:
             graphs = graphs.replace(kernels=kernels)
+        if layout is not None:
+            graphs = graphs.with_layout(layout)
         if dtype is not None and np.dtype(dtype) != graphs.dtype:
-            return pack(list(graphs.graphs), layout=layout, dtype=dtype)
-        return graphs if layout == "sparse" else graphs.with_layout(layout)
+            if not graphs.is_fresh:
+                raise TypeError("pack: only a batch fresh from pack can change its dtype; change it before the first layer")
+            return Batch.of(_stack(graphs.graphs, graphs.layout, dtype))
+        return graphs
     if graphs is None:
         listed = _from_arrays(nodes, kernels)
     else:
@@ -68,13 +74,13 @@ def pack(
                 "give networkx graphs, gn.Graph, or pack(nodes=[...], kernels=[...])"
             ) from None
         listed = [_as_graph(g, i if several else None, nodes, edges, weights) for i, g in enumerate(entries)]
-    return Batch.of(_stack(listed, layout, dtype))
+    return Batch.of(_stack(listed, "sparse" if layout is None else layout, dtype))
 
 
 def _from_arrays(nodes: Any, kernels: Any) -> list[Graph]:
-    if isinstance(nodes, str):
-        raise TypeError("pack needs graphs, or nodes=[X1, ...] with kernels=[K1, ...]: two lists of arrays")
-    named = kernels if isinstance(kernels, dict) else {"kernel": kernels} if kernels is not None else {}
+    nodes = _listed(nodes, "nodes")
+    given = kernels if isinstance(kernels, dict) else {"kernel": kernels} if kernels is not None else {}
+    named = {name: _listed(blocks, "kernels") for name, blocks in given.items()}
     for name, blocks in named.items():
         if len(blocks) != len(nodes):
             raise ValueError(f"pack: {len(nodes)} arrays of nodes but {len(blocks)} kernels {name!r}; one for each graph")
@@ -87,28 +93,38 @@ def _from_arrays(nodes: Any, kernels: Any) -> list[Graph]:
     return graphs
 
 
+def _listed(arrays: Any, name: str) -> list:
+    """Return a list of arrays; a single matrix, whose rows would pass for graphs, is refused."""
+    matrix = scipy.sparse.issparse(arrays) or (isinstance(arrays, np.ndarray) and arrays.ndim == 2)
+    if matrix or isinstance(arrays, (str, dict)) or not hasattr(arrays, "__iter__"):
+        what = f"one array of shape {arrays.shape}" if matrix else repr(arrays)
+        raise TypeError(f"pack: {name} is {what}; give graphs, or lists with an array for each: nodes=[X1], kernels=[K1]")
+    return list(arrays)
+
+
 def _is_networkx(graph: Any) -> bool:
     networkx = sys.modules.get("networkx")
     return networkx is not None and isinstance(graph, networkx.Graph)
 
 
 def _as_graph(graph: Any, index: int | None, nodes: Attributes, edges: Attributes | None, weights: str | None) -> Graph:
+    place = "graphs" if index is None else f"graphs[{index}]"
     if isinstance(graph, Graph):
+        if edges is not None or weights is not None:
+            raise TypeError(f"pack: edges= and weights= name attributes of networkx graphs; {place} is a gn.Graph")
         return graph
     if _is_networkx(graph):
         try:
             return from_networkx(graph, nodes=nodes, edges=edges, weights=weights)
         except GraphError as error:
             raise (error if index is None else error.at(index)) from None
-    place = "graphs" if index is None else f"graphs[{index}]"
     raise TypeError(f"{place} is a {type(graph).__name__}; wanted a networkx graph or gn.Graph")
 
 
 def _stack(graphs: Sequence[Graph], layout: str, dtype: Any) -> Packed:
     """Return the disjoint union of graphs, after checking that they go together."""
     wanted = _common_dtype(graphs, dtype)
-    for i, graph in enumerate(graphs):
-        _check_alike(graphs[0], graph, i)
+    _check_alike(graphs)
     sizes, counts = [g.n_nodes for g in graphs], [g.n_edges for g in graphs]
     node_offsets, edge_offsets = offsets(np.array(sizes, np.intp)), offsets(np.array(counts, np.intp))
     shift = np.repeat(node_offsets[:-1], counts)
@@ -122,7 +138,9 @@ def _stack(graphs: Sequence[Graph], layout: str, dtype: Any) -> Packed:
         weights=_stack_weights(graphs, wanted),
         positions=_stack_rows(graphs, "positions", wanted),
         globals=_stack_globals(graphs, wanted),
-        kernels={name: [g.kernels[name] for g in graphs] for name in (graphs[0].kernels if graphs else ())},
+        kernels={
+            name: [as_dtype(g.kernels[name], wanted) for g in graphs] for name in (graphs[0].kernels if graphs else ())
+        },
         names=[g.names for g in graphs] if any(g.names is not None for g in graphs) else None,
         layout=layout,
         graphs=graphs if all(g.dtype == wanted for g in graphs) else None,
@@ -137,21 +155,33 @@ def _common_dtype(graphs: Sequence[Graph], dtype: Any) -> np.dtype:
     return np.result_type(*(g.dtype for g in graphs)) if graphs else np.dtype(float)
 
 
-def _check_alike(first: Graph, graph: Graph, i: int) -> None:
-    for name, unit in (("nodes", "node"), ("edges", "edge"), ("positions", "node"), ("globals", "graph")):
-        ours, theirs = getattr(first, name), getattr(graph, name)
-        if (ours is None) != (theirs is None):
-            have, lack = ("graphs[0] has", "none") if ours is not None else ("graphs[0] has no", "some")
-            raise GraphError(name, f"{have} {name} and this graph {lack}; give all graphs the same attributes", i)
-        if ours is not None and ours.shape[-1] != theirs.shape[-1]:
-            raise GraphError(
-                name,
-                f"expected shape {(*theirs.shape[:-1], ours.shape[-1])} "
-                f"(one row per {unit}, {ours.shape[-1]} columns as in graphs[0]), got {theirs.shape}",
-                i,
-            )
-    if set(first.kernels) != set(graph.kernels):
-        raise GraphError("kernels", f"graphs[0] has {sorted(first.kernels)}, this graph {sorted(graph.kernels)}", i)
+def _telling(graphs: Sequence[Graph], name: str) -> list[int]:
+    """Return which graphs say what an attribute looks like: those with any rows of it, or all if none has."""
+    unit = FEATURES[name]
+    return [i for i, g in enumerate(graphs) if unit == "graph" or getattr(g, f"n_{unit}s")] or list(range(len(graphs)))
+
+
+def _check_alike(graphs: Sequence[Graph]) -> None:
+    for name, unit in FEATURES.items():
+        first, *others = _telling(graphs, name) or [0]
+        for i in others:
+            ours, theirs = getattr(graphs[first], name), getattr(graphs[i], name)
+            if (ours is None) != (theirs is None):
+                have, lack = ("has", "none") if ours is not None else ("has no", "some")
+                message = f"graphs[{first}] {have} {name} and this graph {lack}; give all graphs the same attributes"
+                raise GraphError(name, message, i)
+            if ours is not None and ours.shape[-1] != theirs.shape[-1]:
+                wanted = (*theirs.shape[:-1], ours.shape[-1])
+                raise GraphError(
+                    name,
+                    f"expected shape {wanted} (one row per {unit}, {ours.shape[-1]} columns as in graphs[{first}]), "
+                    f"got {theirs.shape}",
+                    i,
+                )
+    for i, graph in enumerate(graphs):
+        if set(graph.kernels) != set(graphs[0].kernels):
+            message = f"graphs[0] has {sorted(graphs[0].kernels)}, this graph {sorted(graph.kernels)}"
+            raise GraphError("kernels", f"{message}; give all graphs the same kernels", i)
 
 
 def _join(arrays: Sequence[np.ndarray], dtype: Any) -> np.ndarray:
@@ -161,12 +191,11 @@ def _join(arrays: Sequence[np.ndarray], dtype: Any) -> np.ndarray:
 def _stack_nodes(graphs: Sequence[Graph], dtype: np.dtype) -> Any:
     if not graphs:
         return np.zeros((0, 0), dtype)
-    if any(isinstance(g.nodes, SparseMatrix) for g in graphs):
-        parts = [
-            g.nodes.toscipy() if isinstance(g.nodes, SparseMatrix) else scipy.sparse.csr_array(g.nodes) for g in graphs
-        ]
+    features = [graphs[i].nodes for i in _telling(graphs, "nodes")]
+    if any(isinstance(h, SparseMatrix) for h in features):
+        parts = [h.toscipy() if isinstance(h, SparseMatrix) else scipy.sparse.csr_array(h) for h in features]
         return SparseMatrix.from_scipy(scipy.sparse.vstack(parts, format="csr"), dtype)
-    return _frozen([g.nodes for g in graphs], dtype)
+    return _frozen(features, dtype)
 
 
 def _frozen(arrays: Sequence[np.ndarray], dtype: np.dtype) -> np.ndarray:
@@ -177,8 +206,9 @@ def _frozen(arrays: Sequence[np.ndarray], dtype: np.dtype) -> np.ndarray:
 
 
 def _stack_rows(graphs: Sequence[Graph], name: str, dtype: np.dtype) -> np.ndarray | None:
-    arrays = [getattr(g, name) for g in graphs]
-    return None if not graphs or arrays[0] is None else _frozen(arrays, dtype)
+    arrays = [getattr(graphs[i], name) for i in _telling(graphs, name)]
+    given = [array for array in arrays if array is not None]
+    return _frozen(given, dtype) if given else None
 
 
 def _stack_globals(graphs: Sequence[Graph], dtype: np.dtype) -> np.ndarray | None:
@@ -228,8 +258,13 @@ def from_networkx(
         pairs = np.concatenate([pairs, pairs[back, ::-1]])
         order = np.concatenate([order, back])
     edge_features = None if edges is None else _columns(data, labels, edges, "edges", "edge")[order]
-    edge_weights = None if weights is None else _columns(data, labels, weights, "weights", "edge")[order, 0]
-    return Graph(features, pairs[:, 0], pairs[:, 1], edges=edge_features, weights=edge_weights, names=names)
+    edge_weights = None if weights is None else _columns(data, labels, weights, "weights", "edge")[order]
+    if edge_weights is not None and edge_weights.shape[1] != 1:
+        raise GraphError(
+            "weights", f"{weights!r} gives {edge_weights.shape[1]} numbers for each edge, wanted one; read them with edges="
+        )
+    flat = None if edge_weights is None else edge_weights[:, 0]
+    return Graph(features, pairs[:, 0], pairs[:, 1], edges=edge_features, weights=flat, names=names)
 
 
 def _columns(rows: Sequence[dict], labels: Sequence[Any], attributes: Attributes, field: str, unit: str) -> np.ndarray:
@@ -247,7 +282,7 @@ def _columns(rows: Sequence[dict], labels: Sequence[Any], attributes: Attributes
                 f"{unit} {missing!r} has no attribute {name!r} ({having} of {len(rows)} {unit}s have it){hint}; "
                 f"set it, or choose another with {field}=",
             )
-        values = [np.atleast_1d(row[name]) for row in rows]
+        values = [_vector(row[name], name, label, field, unit) for label, row in zip(labels, rows, strict=True)]
         for label, value in zip(labels, values, strict=True):
             if value.shape != values[0].shape:
                 raise GraphError(
@@ -257,6 +292,20 @@ def _columns(rows: Sequence[dict], labels: Sequence[Any], attributes: Attributes
                 )
         parts.append(np.array(values).reshape(len(rows), -1) if rows else np.zeros((0, 1)))
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+
+def _vector(value: Any, name: str, label: Any, field: str, unit: str) -> np.ndarray:
+    try:
+        vector = np.atleast_1d(value)
+    except ValueError:
+        vector = np.empty(0, object)
+    if vector.dtype.kind not in "biuf":
+        raise GraphError(
+            field,
+            f"attribute {name!r} of {unit} {label!r} is {value!r}, expected a number or a vector of numbers; "
+            "encode categories as numbers first",
+        )
+    return vector
 
 
 def to_networkx(graph: Graph) -> Any:
@@ -292,19 +341,18 @@ def from_adjacency(matrix: Any, nodes: Any = None) -> Graph:
     Zeros are no edges. Without node features every node gets the single feature 1. The way back is `graph.adjacency`
     (a SciPy CSR array) and `graph.adjacency.toarray()`.
 
-    Raises GraphError for a matrix that is not square or not finite.
+    Raises GraphError for a matrix that is not square, not of real numbers or not finite.
 
     >>> from_adjacency([[0, 0], [2, 0]])
     Graph(n_nodes=2, n_edges=1, nodes=(2, 1) float64, weights=(1,) float64; A[i, j] is the edge from j to i)
     """
-    try:
-        coo = scipy.sparse.coo_array(matrix if scipy.sparse.issparse(matrix) else np.asarray(matrix, float))
-    except (TypeError, ValueError) as error:
-        raise GraphError("adjacency", f"expected a square matrix of numbers: {error}") from None
-    if coo.ndim != 2 or coo.shape[0] != coo.shape[1]:
-        raise GraphError("adjacency", f"expected a square matrix, got shape {coo.shape}")
+    given = matrix if scipy.sparse.issparse(matrix) else numbers(matrix, "adjacency")
+    if given.ndim != 2 or given.shape[0] != given.shape[1]:
+        raise GraphError("adjacency", f"expected a square matrix, got shape {given.shape}")
+    coo = scipy.sparse.coo_array(given, copy=True)
     coo.sum_duplicates()
-    kept = coo.data != 0
+    weights = numbers(coo.data, "adjacency")
+    kept = weights != 0
     receivers, senders = (index[kept] for index in coo.coords)
-    features = np.ones((coo.shape[0], 1)) if nodes is None else nodes
-    return Graph(features, senders, receivers, weights=coo.data[kept])
+    features = np.ones((coo.shape[0], 1), weights.dtype) if nodes is None else nodes
+    return Graph(features, senders, receivers, weights=weights[kept])

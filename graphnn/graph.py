@@ -16,7 +16,7 @@ import numpy as np
 import scipy.sparse
 
 from graphnn import ops
-from graphnn.checks import GraphError, indices, numbers, rows
+from graphnn.checks import GraphError, indices, listing, nearest, numbers, rows
 from graphnn.ops import SparseMatrix
 from graphnn.ops.sparse import Pattern, group
 from graphnn.types import Array, KernelFn
@@ -76,7 +76,7 @@ class Arcs:
                 "graph.adjacency is a SciPy array and cannot follow traced edge weights; "
                 "in a kernel use graph.sparse_adjacency and functions of gn.ops"
             )
-        matrix = self.sparse_adjacency.toscipy()
+        matrix = self.sparse_adjacency.toscipy().copy()  # adding parallel edges works in place
         matrix.sum_duplicates()
         return matrix
 
@@ -126,11 +126,8 @@ class Graph(Arcs):
         m = len(self.senders)
         if self.edges is not None:
             put(self, "edges", rows(numbers(self.edges, "edges"), "edges", m, "one per edge").astype(dtype, copy=False))
-        if self.weights is not None and not ops.is_traced(self.weights):
-            weights = numbers(self.weights, "weights").astype(dtype, copy=False)
-            if weights.shape != (m,):
-                raise GraphError("weights", f"expected shape ({m},) (one per edge), got {weights.shape}")
-            put(self, "weights", weights)
+        if self.weights is not None:
+            put(self, "weights", edge_weights(self.weights, m, dtype))
         if self.positions is not None:
             positions = rows(numbers(self.positions, "positions"), "positions", n, "one per node")
             put(self, "positions", positions.astype(dtype, copy=False))
@@ -140,7 +137,9 @@ class Graph(Arcs):
             put(self, "names", tuple(self.names))
             if len(self.names) != n:
                 raise GraphError("names", f"expected {n} names (one per node), got {len(self.names)}")
-        put(self, "kernels", {name: _given_kernel(K, name, n, dtype) for name, K in self.kernels.items()})
+        if not isinstance(self.kernels, Mapping):
+            raise TypeError(f"Graph: kernels must be {{name: (n, n) array}}, got {type(self.kernels).__name__}")
+        put(self, "kernels", {name: given_kernel(K, name, n, dtype) for name, K in self.kernels.items()})
 
     def __repr__(self) -> str:
         parts = [f"n_nodes={self.n_nodes}", f"n_edges={self.n_edges}"]
@@ -164,12 +163,14 @@ class Graph(Arcs):
         """Return a kernel of this graph as a dense (n, n) NumPy array, computed once."""
         if isinstance(kernel, str):
             if kernel not in self.kernels:
-                raise KeyError(f"the graph has no kernel {kernel!r}; it has {sorted(self.kernels)}")
+                raise KeyError(no_such_kernel("the graph has", kernel, self.kernels))
             return dense_kernel(self.kernels[kernel])
         key = hashable(kernel)
         if key not in self._memo:
             value = dense_kernel(checked_kernel(kernel(self), kernel, self.n_nodes))
-            value = np.asarray(value, self.dtype)
+            if ops.is_traced(value):
+                return value
+            value = np.array(value, self.dtype)  # a copy: the kernel may have returned an array of the user's
             value.setflags(write=False)
             self._memo[key] = value
         return self._memo[key]
@@ -203,29 +204,60 @@ def hashable(kernel: Any) -> Any:
 
 def checked_kernel(value: Any, kernel: Any, n: int) -> Any:
     """Return what a kernel returned, if it is an (n, n) array of finite numbers."""
-    shape = tuple(np.shape(value)) if not hasattr(value, "shape") else tuple(value.shape)
+    if scipy.sparse.issparse(value):
+        value = scipy.sparse.csr_array(value)
+    elif not hasattr(value, "shape"):
+        value = np.asarray(value)
+    shape = tuple(value.shape)
     if shape != (n, n):
         raise ValueError(f"kernel {name_of(kernel)} returned shape {shape}, wanted ({n}, {n}): one row per node")
-    plain = ops.value_of(value.values) if isinstance(value, SparseMatrix) else getattr(value, "data", value)
-    if isinstance(value, np.ndarray):
-        plain = value
+    plain = value.values if isinstance(value, SparseMatrix) else value.data if scipy.sparse.issparse(value) else value
+    plain = ops.value_of(plain)
+    if ops.is_jax(plain):
+        return value
+    if plain.dtype.kind not in "biuf":
+        raise TypeError(f"kernel {name_of(kernel)} returned dtype {plain.dtype}, wanted real numbers")
     if not np.isfinite(plain).all():
-        raise ValueError(f"kernel {name_of(kernel)} returned numbers that are not finite for a graph of {n} nodes")
+        raise ValueError(
+            f"kernel {name_of(kernel)} returned numbers that are not finite for a graph of {n} nodes; "
+            "give 0 where it divides by 0"
+        )
     return value
 
 
-def _given_kernel(kernel: Any, name: str, n: int, dtype: np.dtype) -> Any:
-    if ops.is_traced(kernel):
-        return kernel
+def no_such_kernel(who: str, name: str, known: Mapping[str, Any]) -> str:
+    have = f"{listing(sorted(known))}{nearest(name, known)}" if known else "none"
+    return f"{who} no kernel {name!r}, only {have}; pass it to pack, or name a function such as kernels.adjacency"
+
+
+def edge_weights(weights: Any, m: int, dtype: np.dtype) -> Any:
+    """Return weights of m edges, checked; numbers are copied and made read-only, traced arrays pass."""
+    if not (ops.is_traced(weights) or ops.is_jax(weights)):
+        weights = numbers(weights, "weights").astype(dtype, copy=False)
+    if weights.shape != (m,):
+        raise GraphError("weights", f"expected shape ({m},) (one per edge), got {weights.shape}")
+    return weights
+
+
+def given_kernel(kernel: Any, name: str, n: int, dtype: np.dtype) -> Any:
+    """Return a kernel of n nodes that came with a graph, checked; traced arrays pass."""
     attribute = f"kernels[{name!r}]"
-    if scipy.sparse.issparse(kernel):
-        matrix = scipy.sparse.csr_array(kernel).astype(dtype)
+    if ops.is_traced(kernel) or ops.is_jax(kernel):
+        matrix = kernel
+    elif scipy.sparse.issparse(kernel):
+        matrix = scipy.sparse.csr_array(kernel)
         numbers(matrix.data, attribute)
+        matrix = matrix.astype(dtype)  # a copy, like every array that is kept
     else:
         matrix = numbers(kernel, attribute).astype(dtype, copy=False)
     if matrix.shape != (n, n):
         raise GraphError(attribute, f"expected shape ({n}, {n}) (one row per node), got {matrix.shape}")
     return matrix
+
+
+def as_dtype(kernel: Any, dtype: np.dtype) -> Any:
+    """Return a kernel that came with a graph in another floating type; traced arrays stay as they are."""
+    return kernel if ops.is_traced(kernel) or ops.is_jax(kernel) else kernel.astype(dtype, copy=False)
 
 
 def dense_kernel(kernel: Any) -> Any:
@@ -243,7 +275,7 @@ def _features(nodes: Any) -> Any:
     if isinstance(nodes, SparseMatrix):
         return nodes
     if scipy.sparse.issparse(nodes):
-        matrix = scipy.sparse.csr_array(nodes)
+        matrix = scipy.sparse.csr_array(nodes, copy=True)  # adding duplicates works in place
         matrix.sum_duplicates()
         return SparseMatrix.from_scipy(matrix, numbers(matrix.data, "nodes").dtype)
     array = numbers(nodes, "nodes")

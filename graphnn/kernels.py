@@ -9,7 +9,7 @@ A is the weighted adjacency (A[i, j] from j to i), D the diagonal of its row sum
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ import scipy.sparse
 
 from graphnn import ops
 from graphnn.checks import GraphError
-from graphnn.graph import local, sparse_kernel
+from graphnn.graph import local, name_of, sparse_kernel
 from graphnn.ops import SparseMatrix
 from graphnn.types import Array, KernelFn
 
@@ -106,8 +106,16 @@ def normalized_laplacian(graph: Any) -> SparseMatrix:
     return turned.plus_diagonal(degrees * ops.reciprocal(degrees))
 
 
-@dataclass(frozen=True)
-class Power:
+class _Setting:
+    """A kernel with settings, printed as it is made: other kernels by their names, which can be read back."""
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{f.name}={name_of(getattr(self, f.name))}" for f in fields(self))  # type: ignore[arg-type]
+        return f"{type(self).__name__}({settings})"
+
+
+@dataclass(frozen=True, repr=False)
+class Power(_Setting):
     """K^exponent: the kernel applied several times, walks of that length for the adjacency.
 
     >>> from graphnn import Graph
@@ -136,8 +144,8 @@ class Power:
 
 
 @local
-@dataclass(frozen=True)
-class Chebyshev:
+@dataclass(frozen=True, repr=False)
+class Chebyshev(_Setting):
     """T_k(2 L / lambda_max - I), the k-th Chebyshev polynomial of the scaled normalised Laplacian.
 
     Defferrard et al., NeurIPS 2016 (arXiv:1606.09375), eq. 4, with T_k = 2 x T_k-1 - T_k-2. `lambda_max` is 2, the
@@ -176,8 +184,8 @@ def chebyshev_basis(order: int) -> tuple[Chebyshev, ...]:
     return tuple(Chebyshev(k) for k in range(order + 1))
 
 
-@dataclass(frozen=True)
-class Heat:
+@dataclass(frozen=True, repr=False)
+class Heat(_Setting):
     """exp(-t L), the diffusion kernel of a Laplacian (Kondor & Lafferty, ICML 2002). Dense.
 
     >>> from graphnn import Graph
@@ -195,8 +203,8 @@ class Heat:
         return scipy.linalg.expm(-self.t * _constant(self.laplacian, graph).toarray())
 
 
-@dataclass(frozen=True)
-class PersonalizedPageRank:
+@dataclass(frozen=True, repr=False)
+class PersonalizedPageRank(_Setting):
     """restart (I - (1 - restart) K)^-1: random walks along K that go home with probability `restart`. Dense.
 
     Klicpera et al., ICLR 2019 (arXiv:1810.05997), eq. 3, for the default kernel.
@@ -219,8 +227,8 @@ class PersonalizedPageRank:
 
 
 @local
-@dataclass(frozen=True)
-class Distance:
+@dataclass(frozen=True, repr=False)
+class Distance(_Setting):
     """1 where the shortest path from j to i has exactly `length` edges, else 0; weights are not looked at.
 
     >>> from graphnn import Graph

@@ -91,7 +91,7 @@ class Scope(Mapping):
         return f"parameter {key!r} of shape {tuple(shape)} is missing{hint}. Call model.init for this model."
 
     def _misshaped(self, key: str, have: tuple, want: tuple) -> str:
-        times = self.call.shared.get(self.path, 1)
+        times = max([n for path, n in self.call.shared.items() if self.path.startswith(path)], default=1)
         again = f" This layer object is used {times} times; make separate objects for separate weights." if times > 1 else ""
         return (
             f"parameter {key!r} has shape {have}, this input needs {want}.{again} "
@@ -222,7 +222,7 @@ class Layer:
             value = getattr(self, f.name)
             if f.default is MISSING and f.default_factory is MISSING:
                 parts.append(show(value))
-            elif value is not f.default:
+            elif value is not f.default and value != f.default:
                 parts.append(f"{f.name}={show(value)}")
         return f"{type(self).__name__}({', '.join(parts)})"
 
@@ -245,8 +245,20 @@ def as_input(graphs: Any) -> Any:
     if isinstance(graphs, Batch) or ops.is_traced(graphs) or ops.is_jax(graphs):
         return graphs
     if isinstance(graphs, np.ndarray) and graphs.dtype != object:
-        return graphs if graphs.dtype.kind == "f" else graphs.astype(float)
+        if graphs.dtype.kind not in "biuf":
+            raise TypeError(f"expected graphs or an array of numbers, got dtype {graphs.dtype}")
+        return graphs if graphs.dtype in (np.float32, np.float64) else graphs.astype(float)
     return pack(graphs)
+
+
+def only_graphs(layer: Layer, graphs: Any) -> Batch:
+    """Return the batch a layer needs, or refuse an array."""
+    if not isinstance(graphs, Batch):
+        raise TypeError(
+            f"{type(layer).__name__} needs graphs, got an array of shape {np.shape(graphs)}; "
+            "give the model graphs, and let this layer stand before the pool"
+        )
+    return graphs
 
 
 def features(graphs: Any) -> Any:

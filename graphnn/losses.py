@@ -12,7 +12,7 @@ import numpy as np
 
 from graphnn import ops
 from graphnn.batch import Batch
-from graphnn.checks import same_shape
+from graphnn.checks import listing, same_shape
 from graphnn.layer import matching
 from graphnn.types import Array, Params, is_statistic
 
@@ -70,10 +70,11 @@ def cross_entropy(logits: Array, labels: Array, *, mask: Mask = None, weights: A
     if logits.ndim != 2 or labels.shape != logits.shape[:1]:
         remedy = "; use labels.argmax(axis=1) for one-hot labels" if labels.shape == logits.shape else ""
         raise ValueError(f"{who}: expected logits (n, c) and labels (n,), got {logits.shape} and {labels.shape}{remedy}")
-    rows = _rows(who, mask, len(labels))
+    n = len(labels)
+    rows = _rows(who, mask, n)
     labels = _whole(who, labels if rows is None else labels[rows], logits.shape[1])
     picked = ops.pick(ops.log_softmax(logits if rows is None else ops.gather(logits, rows)), labels)
-    return -_average(picked, None, weights if rows is None or weights is None else np.asarray(weights)[rows], who)
+    return -_average(picked, None, _row_weights(who, weights, n, rows), who)
 
 
 def binary_cross_entropy(logits: Array, targets: Array, *, mask: Mask = None, weights: Any = None) -> Array:
@@ -95,7 +96,7 @@ def binary_cross_entropy(logits: Array, targets: Array, *, mask: Mask = None, we
     targets = np.where(known, targets, 0).astype(targets.dtype)
     values = ops.softplus(logits) - targets * logits
     if not known.all():
-        mask = known if mask is None else known & _spread(np.asarray(mask, bool), known)
+        mask = known if mask is None else known & _spread(who, _booleans(who, mask), known)
     return _average(values, mask, weights, who)
 
 
@@ -126,13 +127,14 @@ def multiclass_hinge(scores: Array, labels: Array, *, mask: Mask = None, weights
     scores = _array(who, scores)
     if scores.ndim != 2 or np.shape(labels) != scores.shape[:1]:
         raise ValueError(f"{who}: expected scores (n, c) and labels (n,), got {scores.shape} and {np.shape(labels)}")
-    rows = _rows(who, mask, len(labels))
-    kept = np.arange(len(labels)) if rows is None else rows
+    n = len(labels)
+    rows = _rows(who, mask, n)
+    kept = np.arange(n) if rows is None else rows
     labels = _whole(who, np.asarray(labels)[kept], scores.shape[1])
     scores = ops.gather(scores, kept)
     margins = ops.relu(1.0 + scores - ops.pick(scores, labels).reshape((-1, 1)))
     per_row = ops.sum(margins, axis=1) - 1.0
-    return _average(per_row, None, None if weights is None else np.asarray(weights)[kept], who)
+    return _average(per_row, None, _row_weights(who, weights, n, kept), who)
 
 
 def gaussian_nll(predictions: Array, targets: Array, *, mask: Mask = None, weights: Any = None) -> Array:
@@ -196,6 +198,8 @@ def _penalty(params: Params, like: str, rate: float, size: Any) -> Array:
 def _array(who: str, predictions: Any) -> Array:
     if isinstance(predictions, Batch):
         raise TypeError(f"{who}: got a Batch; end the model with Nodes() or a pool, or pass batch.nodes")
+    if not hasattr(predictions, "shape"):
+        raise TypeError(f"{who}: predictions must be an array, got {type(predictions).__name__}")
     return predictions
 
 
@@ -211,7 +215,7 @@ def _difference(who: str, predictions: Array, targets: Array, mask: Mask) -> Arr
     targets = np.asarray(targets, dtype=_dtype(predictions))
     missing = np.isnan(targets)
     if missing.any():
-        if mask is None or (missing & _spread(np.asarray(mask, bool), missing)).any():
+        if mask is None or (missing & _spread(who, _booleans(who, mask), missing)).any():
             raise ValueError(
                 f"{who}: {int(missing.sum())} of {missing.size} targets are nan; pass mask=~np.isnan(targets)"
             )
@@ -231,7 +235,19 @@ def _rows(who: str, mask: Mask, n: int) -> np.ndarray | None:
     return np.flatnonzero(mask)
 
 
+def _row_weights(who: str, weights: Any, n: int, rows: np.ndarray | None) -> np.ndarray | None:
+    """Return the weights of the rows a mask picks."""
+    if weights is None:
+        return None
+    weights = np.asarray(weights)
+    if weights.shape != (n,):
+        raise ValueError(f"{who}: weights must be {n} numbers (one per row), got shape {weights.shape}")
+    return weights if rows is None else weights[rows]
+
+
 def _whole(who: str, labels: np.ndarray, classes: int) -> np.ndarray:
+    if labels.dtype.kind not in "biuf" or not np.isfinite(labels).all():
+        raise ValueError(f"{who}: labels must be whole numbers 0..{classes - 1}, got {listing(labels.tolist())}")
     whole = labels.astype(np.intp)
     if (whole != labels).any() or (labels.size and (whole.min() < 0 or whole.max() >= classes)):
         raise ValueError(
@@ -241,13 +257,22 @@ def _whole(who: str, labels: np.ndarray, classes: int) -> np.ndarray:
     return whole
 
 
-def _spread(rows: np.ndarray, like: Array) -> np.ndarray:
+def _booleans(who: str, mask: Mask) -> np.ndarray:
+    mask = np.asarray(mask)
+    if mask.dtype != bool:
+        raise ValueError(f"{who}: mask must be booleans, got {mask.dtype}; amounts go into weights=")
+    return mask
+
+
+def _spread(who: str, rows: np.ndarray, like: Array) -> np.ndarray:
     """Return a mask or weights of rows or entries in the shape of the entries."""
     if rows.shape == tuple(like.shape):
         return rows
     if rows.shape == tuple(like.shape[:1]):
         return np.broadcast_to(rows.reshape((-1,) + (1,) * (like.ndim - 1)), like.shape)
-    raise ValueError(f"mask or weights of shape {rows.shape} fit neither rows nor entries of {tuple(like.shape)}")
+    raise ValueError(
+        f"{who}: mask or weights of shape {rows.shape} fit neither rows nor entries of {tuple(like.shape)}"
+    )
 
 
 def _average(values: Array, mask: Mask, weights: Any, who: str) -> Array:
@@ -257,12 +282,10 @@ def _average(values: Array, mask: Mask, weights: Any, who: str) -> Array:
     dtype = _dtype(values)
     share = np.ones(values.shape, dtype)
     if mask is not None:
-        if np.asarray(mask).dtype != bool:
-            raise ValueError(f"{who}: mask must be booleans, got {np.asarray(mask).dtype}; amounts go into weights=")
-        share = share * _spread(np.asarray(mask), values)
+        share = share * _spread(who, _booleans(who, mask), values)
     if weights is not None:
-        share = share * _spread(np.asarray(weights, dtype), values)
+        share = share * _spread(who, np.asarray(weights, dtype), values)
     total = float(share.sum())
-    if not total > 0:
+    if not 0 < total < np.inf:
         raise ValueError(f"{who}: mask and weights leave nothing to learn from; they sum to {total:g}")
     return ops.sum(values * share.astype(dtype)) * (1.0 / total)

@@ -42,10 +42,14 @@ def propagate(
         raise ValueError(f"propagate: restart must lie in [0, 1], got {restart}")
     if steps is None and restart == 0:
         raise ValueError("propagate: with restart=0 say how many steps=, the signal need not settle")
+    if steps is not None and steps < 0:
+        raise ValueError(f"propagate: steps must be 0 or more, got {steps}")
     batch = pack(graphs)
     x = np.asarray(signal, batch.dtype)
     if x.shape[:1] != (batch.n_nodes,):
         raise ValueError(f"propagate: the signal has shape {x.shape}, wanted {batch.n_nodes} rows (one per node)")
+    if not np.isfinite(x).all():
+        raise ValueError("propagate: the signal has entries that are not finite; set them to 0 where nothing is known")
     h, start = x.reshape(batch.n_nodes, -1), x.reshape(batch.n_nodes, -1)
     for step in range(10_000 if steps is None else steps):
         before = h
@@ -81,8 +85,15 @@ def spread_labels(
     array([0, 0, 1, 1])
     """
     labels, seen = np.asarray(labels), np.asarray(seen)
+    if labels.ndim != 1 or labels.dtype.kind not in "biu":
+        raise TypeError(f"spread_labels: labels must be one whole number per node, got {labels.shape} {labels.dtype}")
+    labels = labels.astype(np.intp)
     if seen.dtype != bool or seen.shape != labels.shape or not seen.any():
-        raise ValueError(f"spread_labels: seen must be {labels.shape[0]} booleans with at least one True")
+        raise ValueError(
+            f"spread_labels: seen must be {len(labels)} booleans with at least one True, got {seen.shape} {seen.dtype}"
+        )
+    if labels[seen].min() < 0:
+        raise ValueError(f"spread_labels: a seen label is {labels[seen].min()}; classes are counted from 0")
     one_hot = np.zeros((len(labels), int(labels[seen].max()) + 1))
     one_hot[np.flatnonzero(seen), labels[seen]] = 1
     return propagate(graphs, one_hot, kernel=kernel, restart=restart)

@@ -10,9 +10,8 @@ the common colour deficiencies tell apart; training and validation also differ i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -200,7 +199,15 @@ class ScatterPanel:
             "validation": ax.scatter([], [], marker="D", edgecolors=paper, zorder=3),
         }
         (self.stems,) = ax.plot([], [], linewidth=0.8, alpha=0.8, zorder=3.6)
-        self.names = [_haloed(ax, ink, paper) for _ in range(worst)]
+        leader = {
+            "arrowstyle": "-",
+            "color": ink,
+            "alpha": 0.45,
+            "linewidth": 0.5,
+            "shrinkA": 0,
+            "shrinkB": 3,
+        }
+        self.names = [_haloed(ax, ink, paper, leader) for _ in range(worst)]
         self.hint = _haloed(ax, ink, paper)
         self.hint.set(zorder=7, visible=False, bbox={"facecolor": paper, "edgecolor": ink, "linewidth": 0.5})
         rows = [("●", TRAIN, "train"), ("◆", VALIDATION, "validation")]
@@ -278,10 +285,10 @@ class ScatterPanel:
         self.stems.set_color(color)
 
         to_points = 72 / self.ax.figure.dpi
-        along = np.linspace(0, 1, 25)[:, None]
+        along = np.linspace(0, 1, 60)[:, None]
         lines = [(1 - along) * self.limits[0] + along * self.limits[1] * np.ones(2)]
         for at, high in zip(pairs.actual[worst], pairs.predicted[worst], strict=True):
-            lines.append(np.column_stack([np.full(25, at), (1 - along) * at + along * high]))
+            lines.append(np.column_stack([np.full(60, at), (1 - along) * at + along * high]))
         crowd = np.concatenate([pixels, self.ax.transData.transform(np.concatenate(lines))]) * to_points
         frame = np.asarray(self.ax.get_window_extent().extents) * to_points + (3, 3, -3, -3)
         taken = [np.asarray(self.table.box.get_window_extent().extents) * to_points]
@@ -292,13 +299,19 @@ class ScatterPanel:
             words = _shorten(pairs.name(index))
             size = np.array([0.58 * SMALL * len(words), 1.15 * SMALL])
             here = self.ax.transData.transform(at) * to_points
-            place = _free_place(here, size, crowd=crowd, frame=frame, taken=taken, above=at[1] > at[0])
-            text.set_visible(place is not None)
-            if place is not None:
-                taken.append(place[1])
+            box = _free_place(here, size, crowd=crowd, frame=frame, taken=taken, above=at[1] > at[0])
+            text.set_visible(box is not None)
+            if box is not None:
+                taken.append(box)
                 text.set_text(words)
                 text.xy = tuple(at)
-                text.set_position(tuple(place[0]))
+                shift = (box[:2] + box[2:]) / 2 - here
+                text.set_position(tuple(shift))
+                crowd = np.concatenate(
+                    [crowd, here + along * shift]
+                )  # the next name must not cut this leader
+                away = np.maximum(np.maximum(box[:2] - here, here - box[2:]), 0)
+                text.arrow_patch.set_visible(bool(np.hypot(*away) > 8))
 
 
 class LossPanel:
@@ -510,6 +523,7 @@ class Table:
         """Take a row out of the table or put it back; hidden rows take no room."""
         for cell in self.rows[row]:
             cell.set_visible(visible)
+        self.box.set_visible(any(line[0].get_visible() for line in self.lines))
 
     def move(self, corner: str) -> None:
         """Put the table in another corner."""
@@ -518,6 +532,8 @@ class Table:
 
     def avoid(self, pixels: Array, corners: tuple[str, ...]) -> None:
         """Where marks (n, 2) lie under the table, move it to the corner with the fewest."""
+        if not self.box.get_visible():
+            return
         frame, (width, height) = self.ax.get_window_extent(), self.box.get_window_extent().size
         right, upper = pixels[:, 0] > frame.x1 - width, pixels[:, 1] > frame.y1 - height
         left, lower = pixels[:, 0] < frame.x0 + width, pixels[:, 1] < frame.y0 + height
@@ -765,13 +781,14 @@ def entitle(ax: Axes, title: str | None, pad: float = 10) -> None:
         ax.set_title(title, loc="left", size=TEXT_SIZE + 2, color=_ink(ax)[0], pad=pad)
 
 
-def _haloed(ax: Axes, ink: str, paper: str) -> Any:
-    """A small text that stays legible over marks."""
+def _haloed(ax: Axes, ink: str, paper: str, leader: dict[str, Any] | None = None) -> Any:
+    """A small text that stays legible over marks, perhaps with a line that leads to what it names."""
     from matplotlib.patheffects import withStroke  # noqa: PLC0415 - matplotlib loads only to draw
 
     text = ax.annotate(
-        "", (0, 0), (0, 0), textcoords="offset points", size=SMALL, color=ink, zorder=6, annotation_clip=False
+        "", (0, 0), (0, 0), textcoords="offset points", arrowprops=leader, annotation_clip=False
     )
+    text.set(size=SMALL, color=ink, ha="center", va="center", zorder=6, visible=False)
     text.set_path_effects([withStroke(linewidth=2.2, foreground=paper, alpha=0.85)])
     return text
 
@@ -803,26 +820,44 @@ def _shades(color: str, count: int) -> list[Array]:
 
 def _free_place(
     here: Array, size: Array, *, crowd: Array, frame: Array, taken: list[Array], above: bool
-) -> tuple[Array, Array] | None:
-    """Where a text of this size hides least around a point: its shift from the point and its box.
+) -> Array | None:
+    """Where a text of this size hides least around a point: the box (left, lower, right, upper) it fills.
 
-    Everything is in typographic points. Sides that lead away from the line y = x are tried first; covering
-    marks costs, leaving the frame costs more. None if other texts leave no room: no name is better than one
-    far away.
+    Everything is in typographic points. Next to the point is best, else further out on the side that leads
+    away from the line y = x; covering marks costs, leaving the frame costs more. None if other texts leave no
+    room.
     """
-    outward = [(-1, 0), (-1, 1), (0, 1), (1, 1), (-1, -1), (1, 0), (0, -1), (1, -1)]
-    places: list[tuple[float, Array, Array]] = []
-    for rank, (across, upwards) in enumerate(outward):
-        direction = np.array((across, upwards) if above else (-across, -upwards))
-        gap = 5.0 if 0 in direction else 3.5
-        shift = direction * gap + (direction - 1) / 2 * size
-        box = np.concatenate([here + shift, here + shift + size])
+    crowd = crowd[np.abs(crowd - here).max(axis=1) < 150 + size[0]]
+    best, cheapest = None, np.inf
+    for rank, center in _places_around(here, size, frame, above):
+        box = np.concatenate([center - size / 2, center + size / 2])
+        way = here + np.linspace(0.1, 1, 10)[:, None] * (center - here)
         if any(np.all(box[:2] < other[2:]) and np.all(other[:2] < box[2:]) for other in taken):
             continue
         outside = np.maximum(frame[:2] - box[:2], 0).sum() + np.maximum(box[2:] - frame[2:], 0).sum()
-        covered = np.count_nonzero(np.all((crowd > box[:2]) & (crowd < box[2:]), axis=1))
-        places.append((10 * outside + 5 * covered + rank, shift, box))
-    return min(places, key=itemgetter(0))[1:] if places else None
+        covered = np.count_nonzero(_inside(crowd, box))
+        crossed = sum(_inside(way, other).any() for other in taken)
+        cost = rank + 10 * outside + 5 * covered + 40 * crossed
+        if cost < cheapest:
+            best, cheapest = box, cost
+    return best
+
+
+def _places_around(here: Array, size: Array, frame: Array, above: bool) -> Iterator[tuple[float, Array]]:
+    """Centres a text may have, the dearer the further: eight at the point, then rings, kept in the frame."""
+    outward = np.array([(-1, 0), (-1, 1), (0, 1), (1, 1), (-1, -1), (1, 0), (0, -1), (1, -1)])
+    for rank, side in enumerate(outward if above else -outward):
+        yield rank, here + side * (size / 2 + (5.0 if 0 in side else 3.5))
+    middle = 0.75 * np.pi if above else -0.25 * np.pi
+    for distance in (14.0, 24.0, 36.0, 50.0, 66.0, 84.0, 104.0, 126.0):
+        for angle in middle + np.linspace(-0.25, 0.25, 5) * np.pi:
+            center = here + np.array([np.cos(angle), np.sin(angle)]) * (size / 2 + distance)
+            yield 6 + distance / 5, np.clip(center, frame[:2] + size / 2, frame[2:] - size / 2)
+
+
+def _inside(points: Array, box: Array) -> Array:
+    """Which of the points (n, 2) lie in the box (left, lower, right, upper)."""
+    return np.all((points > box[:2]) & (points < box[2:]), axis=1)
 
 
 def _layout(graph: Any, seed: int) -> dict[Any, Array]:

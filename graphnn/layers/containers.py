@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from graphnn import ops
-from graphnn.layer import Layer, Scope, features, show, with_features
+from graphnn.layer import Layer, Scope, dense_features, show, with_features
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -99,7 +98,7 @@ class Residual(Layer):
     inner: Callable
 
     def forward(self, params: Scope, graphs: Any) -> Any:
-        h, change = ops.dense(features(graphs)), features(self.inner(params.scope("inner"), graphs))
+        h, change = dense_features(graphs), dense_features(self.inner(params.scope("inner"), graphs))
         if h.shape != change.shape:
             raise ValueError(
                 f"Residual: the inner layer turns features of shape {h.shape} into {change.shape}; "

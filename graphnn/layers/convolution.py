@@ -9,7 +9,7 @@ from graphnn import ops
 from graphnn.batch import Batch
 from graphnn.initializers import glorot, zeros
 from graphnn.kernels import adjacency, normalized_adjacency
-from graphnn.layer import Layer, Scope
+from graphnn.layer import Layer, Scope, only_graphs
 from graphnn.ops import identity, relu
 from graphnn.types import KernelFn
 
@@ -37,6 +37,7 @@ class GraphConv(Layer):
     kernel: KernelFn | str | None = None
 
     def forward(self, params: Scope, graphs: Batch) -> Batch:
+        graphs = only_graphs(self, graphs)
         h = graphs.nodes
         weight = params("weight", (h.shape[-1], self.width), glorot)
         bias = params("bias", (self.width,), zeros)
@@ -75,6 +76,7 @@ class GINConv(Layer):
     hidden: int | None = None
 
     def forward(self, params: Scope, graphs: Batch) -> Batch:
+        graphs = only_graphs(self, graphs)
         h = ops.dense(graphs.nodes)
         hidden = self.width if self.hidden is None else self.hidden
         eps = params("eps", (), zeros)

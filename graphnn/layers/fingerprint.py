@@ -10,7 +10,7 @@ from graphnn.batch import Batch
 from graphnn.checks import GraphError
 from graphnn.initializers import glorot, zeros
 from graphnn.kernels import adjacency
-from graphnn.layer import Layer, Scope
+from graphnn.layer import Layer, Scope, only_graphs
 from graphnn.ops import tanh
 from graphnn.types import Array
 
@@ -51,6 +51,7 @@ class NeuralFingerprint(Layer):
     activation: Callable = tanh
 
     def forward(self, params: Scope, graphs: Batch) -> Array:
+        graphs = only_graphs(self, graphs)
         degree = graphs.receiver_segments.sizes
         self._check(degree, graphs)
         groups = [(degree == n).nonzero()[0] for n in range(self.max_degree + 1)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from graphnn import ops
 from graphnn.batch import Batch
-from graphnn.layer import Layer, Scope
+from graphnn.layer import Layer, Scope, only_graphs
 from graphnn.types import Array
 
 
@@ -22,6 +22,7 @@ class SumPool(Layer):
     """
 
     def forward(self, params: Scope, graphs: Batch) -> Array:
+        graphs = only_graphs(self, graphs)
         return ops.segment_sum(ops.dense(graphs.nodes), graphs.node_segments)
 
 
@@ -36,6 +37,7 @@ class MeanPool(Layer):
     """
 
     def forward(self, params: Scope, graphs: Batch) -> Array:
+        graphs = only_graphs(self, graphs)
         return ops.segment_mean(ops.dense(graphs.nodes), graphs.node_segments)
 
 
@@ -50,6 +52,7 @@ class MaxPool(Layer):
     """
 
     def forward(self, params: Scope, graphs: Batch) -> Array:
+        graphs = only_graphs(self, graphs)
         return ops.segment_max(ops.dense(graphs.nodes), graphs.node_segments)
 
 
@@ -64,6 +67,7 @@ class Nodes(Layer):
     """
 
     def forward(self, params: Scope, graphs: Batch) -> Array:
+        graphs = only_graphs(self, graphs)
         return ops.dense(graphs.nodes)
 
 
@@ -78,6 +82,7 @@ class Edges(Layer):
     """
 
     def forward(self, params: Scope, graphs: Batch) -> Array:
+        graphs = only_graphs(self, graphs)
         if graphs.edges is None:
             raise ValueError("Edges: the graphs have no edge features; pack them with edges=")
         return graphs.edges
@@ -94,6 +99,7 @@ class Globals(Layer):
     """
 
     def forward(self, params: Scope, graphs: Batch) -> Array:
+        graphs = only_graphs(self, graphs)
         if graphs.globals is None:
             raise ValueError("Globals: the graphs have no global features; make them with Graph(globals=...)")
         return graphs.globals

@@ -10,6 +10,8 @@ matrix, and padded dense blocks. They give the same numbers.
 
 from __future__ import annotations
 
+import builtins
+import math
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
@@ -117,7 +119,7 @@ class PaddedBlocks:
 
     def __matmul__(self, h: Array) -> Array:
         count, n, _ = self.blocks.shape
-        padded = segment_sum(h, self.slots).reshape((count, n, -1))
+        padded = segment_sum(h, self.slots).reshape((count, n, math.prod(h.shape[1:])))
         product = namespace(self.blocks, padded).matmul(self.blocks, padded)
         return gather(product.reshape((count * n, *h.shape[1:])), self.slots)
 
@@ -164,7 +166,7 @@ def affine(
     if isinstance(x, SparseMatrix):
         return propagate(x, weight, bias, activation)
     if x.ndim != 2:
-        flat = affine(x.reshape((-1, x.shape[-1])), weight, bias, activation)
+        flat = affine(x.reshape((math.prod(x.shape[:-1]), x.shape[-1])), weight, bias, activation)
         return flat.reshape((*x.shape[:-1], weight.shape[-1]))
     if is_jax(x, weight, bias):
         return _twin(x, weight, bias).affine(x, weight, bias, activation)
@@ -206,16 +208,19 @@ def propagate(
 
 def _block_products(blocks: Sequence[Array], h: Array) -> Array:
     """Return every dense block times its own rows of h, under each other: the definition, kept as the reference."""
+    n_rows = builtins.sum(block.shape[0] for block in blocks)
+    if n_rows != h.shape[0]:
+        raise ValueError(
+            f"propagate: the kernels have {n_rows} rows in all, the features {h.shape[0]}; "
+            "give one (n, n) kernel for each graph, in order"
+        )
+    if h.ndim > 2:
+        return _block_products(blocks, h.reshape((n_rows, math.prod(h.shape[1:])))).reshape(h.shape)
     products, start = [], 0
     for block in blocks:
         stop = start + block.shape[0]
         products.append(block @ h[start:stop])
         start = stop
-    if start != h.shape[0]:
-        raise ValueError(
-            f"propagate: the kernels have {start} rows in all, the features {h.shape[0]}; "
-            "give one (n, n) kernel for each graph, in order"
-        )
     return concatenate(products) if products else h
 
 
@@ -225,9 +230,19 @@ def _segments(index: np.ndarray | Segments, count: int | None) -> Segments:
     if count is None:
         raise TypeError("a segment operation on a plain index needs the number of segments: pass count=")
     index = np.asarray(index)
+    if index.ndim != 1 or (index.size and index.dtype.kind not in "iu"):
+        raise TypeError(f"a segment index must be whole numbers (n_rows,), got shape {index.shape} of {index.dtype}")
     if index.size and (index.min() < 0 or index.max() >= count):
         raise ValueError(f"segment index reaches from {index.min()} to {index.max()}, wanted 0..{count - 1}")
     return Segments(index.astype(np.intp, copy=False), count)
+
+
+def _rows_by_segment(x: Array, index: np.ndarray | Segments, count: int | None) -> Segments:
+    """Return the segments, which must say where each row of x belongs."""
+    segments = _segments(index, count)
+    if x.shape[0] != len(segments.index):
+        raise ValueError(f"a segment index of {len(segments.index)} entries does not fit {x.shape[0]} rows")
+    return segments
 
 
 def gather(x: Array, index: np.ndarray | Segments) -> Array:
@@ -249,18 +264,18 @@ def segment_sum(x: Array, index: np.ndarray | Segments, count: int | None = None
            [0.],
            [5.]])
     """
-    return _twin(x).segment_sum(x, _segments(index, count))
+    return _twin(x).segment_sum(x, _rows_by_segment(x, index, count))
 
 
 def segment_mean(x: Array, index: np.ndarray | Segments, count: int | None = None) -> Array:
     """Return the mean of the rows of each segment; 0 for none. (n_rows, ...) -> (count, ...)"""
-    segments = _segments(index, count)
+    segments = _rows_by_segment(x, index, count)
     return _twin(x).segment_sum(x, segments) * segments.inverse_sizes(x.dtype, x.ndim)
 
 
 def segment_max(x: Array, index: np.ndarray | Segments, count: int | None = None) -> Array:
     """Return the largest entry of each segment, column by column; 0 for none. (n_rows, ...) -> (count, ...)"""
-    return _twin(x).segment_max(x, _segments(index, count))
+    return _twin(x).segment_max(x, _rows_by_segment(x, index, count))
 
 
 def segment_softmax(x: Array, index: np.ndarray | Segments, count: int | None = None) -> Array:
@@ -269,12 +284,12 @@ def segment_softmax(x: Array, index: np.ndarray | Segments, count: int | None = 
     >>> segment_softmax(np.array([1e4, 1e4, -3.0]), np.array([0, 0, 1]), 2)
     array([0.5, 0.5, 1. ])
     """
-    return _twin(x).segment_softmax(x, _segments(index, count))
+    return _twin(x).segment_softmax(x, _rows_by_segment(x, index, count))
 
 
 def segment_logsumexp(x: Array, index: np.ndarray | Segments, count: int | None = None) -> Array:
     """Return log of the sum of exp(x) of each segment, finite for every x; 0 for none. (n_rows, ...) -> (count, ...)"""
-    return _twin(x).segment_logsumexp(x, _segments(index, count))
+    return _twin(x).segment_logsumexp(x, _rows_by_segment(x, index, count))
 
 
 def unpermute(x: Array, order: Sequence[int]) -> Array:
@@ -284,7 +299,10 @@ def unpermute(x: Array, order: Sequence[int]) -> Array:
     array([[20.],
            [10.]])
     """
-    inverse = np.argsort(np.asarray(order, np.intp))
+    places = np.asarray(order, np.intp)
+    inverse = np.argsort(places)
+    if len(places) != x.shape[0] or (places[inverse] != np.arange(len(places))).any():
+        raise ValueError(f"unpermute: order must hold each of 0..{x.shape[0] - 1} once, got {len(places)} numbers")
     return x[inverse] if is_jax(x) else primitives.permuted(x, inverse)
 
 

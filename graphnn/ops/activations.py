@@ -109,7 +109,7 @@ def sigmoid(x: Array) -> Array:
 
 @elementwise(_softplus_slope)
 def _softplus(x: np.ndarray) -> np.ndarray:
-    return np.logaddexp(x, x.dtype.type(0))
+    return np.logaddexp(x, 0.0)
 
 
 def softplus(x: Array) -> Array:

@@ -276,14 +276,37 @@ def norm(x: Array, axis: int | None = -1, keepdims: bool = False) -> Array:
     return sqrt(sum(x * x, axis, keepdims))
 
 
+def _share_of_largest(x: np.ndarray, axis: int | None) -> np.ndarray:
+    """Return 1 at a single largest entry, 1 / k where k entries tie, else 0."""
+    ties = x == x.max(axis=axis, keepdims=True)
+    return (ties / ties.sum(axis=axis, keepdims=True)).astype(x.dtype)
+
+
+def _max_pull(g: Array, argnums: Sequence[int], ans: Array, args: tuple) -> list[Array]:
+    x, axis = args
+    return [g * _share_of_largest(value_of(x), axis)]
+
+
+def _max_push(argnums: Sequence[int], tangents: Sequence[Array], ans: Array, args: tuple) -> Array:
+    x, axis = args
+    return sum(tangents[0] * _share_of_largest(value_of(x), axis), axis, keepdims=True)
+
+
+@differentiable(_max_pull, _max_push)
+def _max(x: np.ndarray, axis: int | None) -> np.ndarray:
+    return x.max(axis=axis, keepdims=True)
+
+
 def max_(x: Array, axis: int | None = None, keepdims: bool = False) -> Array:
-    """Return the largest entry over one axis or all; entries that tie share the gradient equally."""
+    """Return the largest entry over one axis or all; entries that tie share the gradient equally.
+
+    >>> max_(np.array([[1.0, 3.0], [2.0, 0.0]]), axis=1)
+    array([3., 2.])
+    """
     if is_jax(x):
         return namespace(x).max(x, axis=axis, keepdims=keepdims)
-    plain = value_of(x)
-    ties = plain == plain.max(axis=axis, keepdims=True)
-    share = ties / ties.sum(axis=axis, keepdims=True)
-    return sum(x * share.astype(plain.dtype), axis, keepdims)
+    largest = _max(x, axis)
+    return largest if keepdims else largest.squeeze(axis)
 
 
 def concatenate(arrays: Sequence[Array], axis: int = 0) -> Array:

@@ -47,7 +47,7 @@ class Segments:
 
     def inverse_sizes(self, dtype: np.dtype, ndim: int) -> np.ndarray:
         """Return 1 / size of every group as a column (1 for an empty one), ready to multiply (count, ...) arrays."""
-        column = (1.0 / np.maximum(self.sizes, 1)).astype(dtype)
+        column = (1.0 / np.maximum(self.sizes, 1)).astype(float if dtype.kind in "biu" else dtype)
         return column.reshape((-1,) + (1,) * (ndim - 1))
 
 
@@ -316,7 +316,7 @@ def _sampled_pullback(argnum: int, g: Array, a: Array, x: Array, pattern: sparse
 
 @multilinear(_sampled_pullback)
 def _sampled_product(a: np.ndarray, x: np.ndarray, pattern: sparse.Pattern) -> np.ndarray:
-    return sparse.sampled_product(pattern, a.reshape(a.shape[0], -1), x.reshape(x.shape[0], -1))
+    return sparse.sampled_product(pattern, a, x)
 
 
 def sparse_product(matrix: SparseMatrix, x: Array) -> Array:

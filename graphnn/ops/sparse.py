@@ -6,6 +6,7 @@ of ones, so the same few lines serve kernels, sparse features, edge gathers and 
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 
 import numpy as np
@@ -72,30 +73,38 @@ def group(index: np.ndarray, n: int) -> tuple[Pattern, np.ndarray]:
     return Pattern(offsets(np.bincount(index, minlength=n)), order, (n, index.size)), order
 
 
+def flat(x: np.ndarray) -> np.ndarray:
+    """Return x as rows of numbers, also where there are no rows to count them by. (n, ...) -> (n, f)"""
+    return x.reshape(x.shape[0], math.prod(x.shape[1:]))
+
+
 def matmul(pattern: Pattern, values: np.ndarray, x: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
     """Return start + A @ x for the CSR matrix A with these values; `start` broadcasts (a bias row) and is optional.
 
     x: (m, ...) -> (n, ...)
     """
     n, m = pattern.shape
+    if x.shape[0] != m:
+        raise ValueError(f"sparse product: a matrix {n} x {m} multiplies {m} rows, got shape {x.shape}")
     dtype = np.result_type(values, x)
-    values, flat = values.astype(dtype, copy=False), np.ascontiguousarray(x, dtype).reshape(m, -1)
+    values, dense = values.astype(dtype, copy=False), flat(np.ascontiguousarray(x, dtype))
+    width = dense.shape[1]
     if start is None:
-        out = np.zeros((n, flat.shape[1]), dtype)
+        out = np.zeros((n, width), dtype)
     else:
-        out = np.empty((n, flat.shape[1]), dtype)
+        out = np.empty((n, width), dtype)
         out[...] = start
     if csr_matvecs is None:  # pragma: no cover - the fallback of the import above
-        out += scipy.sparse.csr_array((values, pattern.indices, pattern.indptr), shape=pattern.shape) @ flat
+        out += scipy.sparse.csr_array((values, pattern.indices, pattern.indptr), shape=pattern.shape) @ dense
     elif out.size and pattern.n_entries:
         values = np.ascontiguousarray(values)
-        csr_matvecs(n, m, flat.shape[1], pattern.indptr, pattern.indices, values, flat.ravel(), out.ravel())
+        csr_matvecs(n, m, width, pattern.indptr, pattern.indices, values, dense.ravel(), out.ravel())
     return out.reshape((n, *x.shape[1:]))
 
 
 def sampled_product(pattern: Pattern, g: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Return <g_i, x_j> for every entry (i, j) of the pattern. g: (n, f), x: (m, f) -> (n_entries,)"""
-    return np.einsum("ef,ef->e", g.take(pattern.rows, axis=0), x.take(pattern.indices, axis=0))
+    """Return <g_i, x_j> for every entry (i, j) of the pattern. g: (n, ...), x: (m, ...) -> (n_entries,)"""
+    return np.einsum("ef,ef->e", flat(g).take(pattern.rows, axis=0), flat(x).take(pattern.indices, axis=0))
 
 
 def segment_max(pattern: Pattern, order: np.ndarray, x: np.ndarray) -> np.ndarray:

@@ -12,9 +12,10 @@ from graphnn.types import Params
 
 
 class EarlyStopping:
-    """Stop when the validation loss (else the loss) has not fallen for `patience` epochs; put the best parameters back.
+    """Stop when the loss has not fallen for `patience` epochs, and put the best parameters back.
 
-    min_change: how much lower a loss must be to count
+    The loss is the validation loss; without validation data the training loss, which belongs to the
+    parameters before the steps of its epoch. min_change: how much lower a loss must be to count
 
     >>> import numpy as np
     >>> from graphnn import Dense, fit, sgd
@@ -30,27 +31,31 @@ class EarlyStopping:
         if patience < 1:
             raise ValueError(f"EarlyStopping: patience must be 1 or more, got {patience}")
         self.patience, self.min_change = patience, min_change
+        self.best, self.best_epoch = float("inf"), 0
+        self.params: Params = {}
 
     def begin_fit(self, run: Any) -> None:
-        self.best, self.best_epoch = np.inf, -1
-        self.params: Params = run.params
+        self.best, self.best_epoch, self.params = float("inf"), 0, {}
 
     def after_epoch(self, run: Any) -> bool:
         curve = run.history.validation_loss or run.history.loss
         if curve[-1] < self.best - self.min_change:
-            self.best, self.best_epoch, self.params = curve[-1], run.epoch, run.params
+            self.best, self.best_epoch = curve[-1], run.epoch
+            self.params = {name: np.array(value) for name, value in run.params.items()}
         if run.epoch - self.best_epoch >= self.patience:
             run.stop(f"no lower loss for {self.patience} epochs; best was epoch {self.best_epoch}")
             return True
         return False
 
     def after_fit(self, run: Any) -> None:
-        if self.best_epoch > 0:
+        if self.best_epoch:
             run.params = self.params
 
 
 class Progress:
-    """A progress bar over epochs with the current losses; plain lines, at most one in `seconds`, when not a terminal.
+    """A progress bar over epochs with the current losses; without a terminal plain lines.
+
+    seconds: between plain lines, at least
 
     >>> import numpy as np
     >>> from graphnn import Dense, fit
@@ -64,18 +69,21 @@ class Progress:
         self.description, self.seconds = description, seconds
         self.stream = sys.stderr if stream is None else stream
         self._bar: Any = None
+        self._told = 0
 
     def begin_fit(self, run: Any) -> None:
-        self._last = time.perf_counter()
+        self._last, self._told = time.perf_counter(), 0
         if self.stream.isatty():
-            from tqdm import tqdm
+            from tqdm import tqdm  # noqa: PLC0415 - only where there is a terminal
 
-            self._bar = tqdm(total=run.n_epochs, desc=self.description or None, file=self.stream, unit="epoch")
+            self._bar = tqdm(
+                total=run.n_epochs, desc=self.description or None, file=self.stream, unit="epoch"
+            )
 
     def after_epoch(self, run: Any) -> None:
         if self._bar is not None:
-            self._bar.update(1)
             self._bar.set_postfix_str(self._losses(run), refresh=False)
+            self._bar.update(1)
         elif time.perf_counter() - self._last >= self.seconds:
             self._line(run)
 
@@ -83,11 +91,11 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-        elif run.epoch:
+        elif run.epoch > self._told:
             self._line(run)
 
     def _line(self, run: Any) -> None:
-        self._last = time.perf_counter()
+        self._last, self._told = time.perf_counter(), run.epoch
         start = f"{self.description}: " if self.description else ""
         print(f"{start}epoch {run.epoch}/{run.n_epochs}, {self._losses(run)}", file=self.stream, flush=True)
 

@@ -1,13 +1,16 @@
-"""Training: `steps` is an iterator over training steps that a person can pause in, `fit` is that loop run to the end.
+"""Training: `steps` iterates over training steps, so that a person can pause; `fit` runs them to the end.
 
-Everything about a training is on its `Run`: parameters, gradients, loss, history. Callbacks see the run at nine
-points, in the order they were given, and stop the training by returning True.
+Everything about a training is on its `Run`: parameters, gradients, loss, history. Callbacks see the run at
+nine points, in the order they were given, and stop the training by returning True. A stop at begin_batch,
+after_forward or after_backward leaves that step untaken; an epoch in which a step was taken is still
+evaluated and closed; and after_fit is asked of every callback, however the training ends.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,10 +46,16 @@ Loss = Callable[..., Array]
 class History:
     """What a training leaves behind: plain floats, one for each step or epoch.
 
-    steps: loss of every step;  loss: mean training loss of every epoch;  validation_loss: of every epoch, if there is
-    validation data;  metrics: {name: of every epoch, on the validation data, else the training data};
-    seconds: wall time of every epoch;  best_epoch: where the validation loss (else the loss) was lowest;
-    stopped: why training ended early, None if it did not
+    steps: loss of every step;  loss: mean training loss of every epoch;  validation_loss: of every epoch, if
+    there is validation data;  metrics: {name: of every epoch}, on the validation data, else the training data
+    seconds: wall time of every epoch;  stopped: why training ended early, None if it did not
+    best_epoch: where the validation loss (else the loss) was lowest, counted from 0
+
+    >>> history = History(loss=[4.0, 1.0, 2.0], seconds=[0.5, 0.5, 0.5])
+    >>> history
+    History(3 epochs, 1.5 s, loss 2)
+    >>> history.best_epoch
+    1
     """
 
     steps: list[float] = field(default_factory=list)
@@ -67,7 +76,9 @@ class History:
         parts = [f"{len(self.loss)} epochs", f"{sum(self.seconds):.1f} s", f"loss {self.loss[-1]:.4g}"]
         if self.validation_loss:
             best = self.best_epoch or 0
-            parts.append(f"validation {self.validation_loss[-1]:.4g} (best {self.validation_loss[best]:.4g} at {best})")
+            parts.append(
+                f"validation {self.validation_loss[-1]:.4g} (best {self.validation_loss[best]:.4g} at {best})"
+            )
         parts += [f"{name} {values[-1]:.4g}" for name, values in self.metrics.items()]
         if self.stopped:
             parts.append(f"stopped: {self.stopped}")
@@ -78,8 +89,9 @@ class History:
 class Data:
     """Examples with their targets: what is cut into mini-batches.
 
-    inputs: a Batch, an array with one example a row, or a dict of such;  targets: an array, or a dict of arrays;
-    per: what a target belongs to, "graph", "node" or "edge";  mask: which targets count
+    inputs: a Batch, an array with one example a row, or a dict of such
+    targets: an array, or a dict of arrays;  mask: which of them count
+    per: what a target belongs to, "graph", "node" or "edge"
     """
 
     inputs: Any
@@ -100,6 +112,19 @@ class Data:
         mask = None if self.mask is None else self.mask[rows]
         return Data(inputs, _take_examples(self.targets, rows), self.per, mask)
 
+    @property
+    def n_counted(self) -> int:
+        """How many targets the loss is a mean over."""
+        return _length(self.targets) if self.mask is None else int(self.mask.sum())
+
+    def known_targets(self) -> Any:
+        """Return the targets that count, so that nothing is learned from the others, not even their scale."""
+        if self.mask is None:
+            return self.targets
+        if self.mask.ndim == 1:
+            return _take_examples(self.targets, self.mask)
+        return np.where(self.mask, self.targets, np.nan)
+
     def _rows(self, index: np.ndarray) -> np.ndarray:
         """Return the nodes or edges of some graphs."""
         packed = _batch_of(self.inputs).packed
@@ -108,17 +133,26 @@ class Data:
 
 
 class Run:
-    """A training in progress. Everything may be read at any time; `params` and `state` may be changed between steps.
+    """A training in progress. Read everything at any time; change `params` and `state` between steps.
 
     step, epoch: how many steps and whole epochs lie behind;  value: the last loss;  grads: its gradient
     predictions, targets: of the last mini-batch, as training saw them (with dropout noise, for instance)
-    history: the record so far
+    history: the record so far;  n_epochs: how many epochs were asked for
+
+    >>> from graphnn import Dense, sgd
+    >>> x, y = np.ones((4, 2)), np.ones((4, 1))
+    >>> for run in steps(Dense(1), Dense(1).init(0, x), x, y, optimizer=sgd(0.1), epochs=100):
+    ...     if run.value < 1e-6:
+    ...         run.stop("good enough")
+    >>> run.history.stopped, run.step == run.epoch < 100
+    ('good enough', True)
     """
 
     def __init__(
         self,
         model: Layer,
         params: Params,
+        *,
         optimizer: Optimizer,
         loss: Loss,
         data: Data,
@@ -128,7 +162,8 @@ class Run:
     ):
         self.model, self.optimizer, self.loss = model, optimizer, loss
         self.data, self.validation, self.seed = data, validation, seed
-        self.params = set_target_scale(params, data.targets) if isinstance(data.targets, np.ndarray) else dict(params)
+        one_output = isinstance(data.targets, np.ndarray)
+        self.params = set_target_scale(params, data.known_targets()) if one_output else dict(params)
         self.state = optimizer.init(self.params)
         self.step, self.epoch, self.n_epochs = 0, 0, 0
         self.value = float("nan")
@@ -139,7 +174,7 @@ class Run:
         self.metrics = metrics
 
     def train_predictions(self) -> tuple[Any, Any]:
-        """Return (predictions, targets) for all training examples, in evaluation mode; costs a pass over them."""
+        """Return (predictions, targets) of the training examples that count, by a pass in evaluation mode."""
         return self._evaluate(self.data)
 
     def validation_predictions(self) -> tuple[Any, Any] | None:
@@ -152,8 +187,8 @@ class Run:
 
     def _evaluate(self, data: Data) -> tuple[Any, Any]:
         predictions = self.model(self.params, data.inputs)
-        if data.mask is not None and data.mask.ndim == 1 and not isinstance(predictions, (dict, tuple)):
-            return predictions[data.mask], data.targets[data.mask]
+        if data.mask is not None and data.mask.ndim == 1:
+            return _take_examples(predictions, data.mask), data.known_targets()
         return predictions, data.targets
 
     def _loss_of(self, predictions: Any, data: Data) -> Array:
@@ -162,7 +197,8 @@ class Run:
         return self.loss(predictions, data.targets, mask=data.mask)
 
     def __repr__(self) -> str:
-        return f"Run(step {self.step}, epoch {self.epoch}, loss {self.value:.4g}, {len(self.params)} parameter arrays)"
+        place = f"step {self.step}, epoch {self.epoch}, loss {self.value:.4g}"
+        return f"Run({place}, {len(self.params)} parameter arrays)"
 
 
 def steps(
@@ -181,8 +217,8 @@ def steps(
     metrics: Mapping[str, Callable] | None = None,
     seed: int = 0,
     callbacks: Sequence[Any] = (),
-) -> Iterator[Run]:
-    """Iterate over training steps. After each you hold the same `Run`: look at it, change `run.params`, go on.
+) -> Generator[Run, None, Run]:
+    """Iterate over training steps. After each you hold the same `Run`: look, change `run.params`, go on.
 
     The arguments are those of `fit`. Leaving the loop early is fine: callbacks end properly.
 
@@ -197,10 +233,16 @@ def steps(
     data = _data(inputs, targets, per, mask, "inputs")
     held_out = None if validation is None else _data(*_parts(validation, per), "validation")
     run = Run(
-        model, params, adam(1e-2) if optimizer is None else optimizer, loss, data, held_out, dict(metrics or {}), seed
+        model,
+        params,
+        optimizer=adam(1e-2) if optimizer is None else optimizer,
+        loss=loss,
+        data=data,
+        validation=held_out,
+        metrics=dict(metrics or {}),
+        seed=seed,
     )
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
+    _check_batch_size(batch_size)
     if epochs < 0:
         raise ValueError(f"epochs must be 0 or more, got {epochs}")
     run.n_epochs = epochs
@@ -237,8 +279,8 @@ def fit(
     seed: of the order of the mini-batches and of the noise; the same seed gives the same bits
     callbacks: objects with methods named like `POINTS`
 
-    A Rescale layer in the model is set from the training targets first. A loss or gradient that is not finite stops
-    the training with TrainingDiverged, which names the step and the first parameter or layer concerned.
+    A Rescale layer in the model is set from the training targets first. A loss or gradient that is not finite
+    stops the training with TrainingDiverged, which names the step and the first parameter or layer concerned.
 
     >>> from graphnn import Dense, sgd
     >>> x, y = np.array([[0.0], [1.0]]), np.array([[1.0], [3.0]])
@@ -248,19 +290,21 @@ def fit(
     ([[2.0]], [1.0])
     """
     training = steps(
-        model, params, inputs, targets, loss=loss, optimizer=optimizer, epochs=epochs, batch_size=batch_size, per=per,
-        mask=mask, validation=validation, metrics=metrics, seed=seed, callbacks=callbacks,
+        model, params, inputs, targets, loss=loss, optimizer=optimizer, epochs=epochs, batch_size=batch_size,
+        per=per, mask=mask, validation=validation, metrics=metrics, seed=seed, callbacks=callbacks,
     )  # fmt: skip
-    run = None
-    for run in training:
-        pass
-    if run is None:
-        return dict(params), History()
+    try:
+        while True:
+            next(training)
+    except StopIteration as end:  # it hands back its run even where no step was taken
+        run: Run = end.value
     return run.params, run.history
 
 
 def predict(model: Layer, params: Params, inputs: Any, batch_size: int | None = None) -> Any:
-    """Return the model's output for all inputs, in evaluation mode, a mini-batch at a time if `batch_size` is given.
+    """Return the model's output for all inputs, in evaluation mode; with `batch_size` a mini-batch at a time.
+
+    The output is an array, or a tuple or dict of arrays.
 
     >>> from graphnn import Dense
     >>> x = np.ones((5, 2))
@@ -269,62 +313,87 @@ def predict(model: Layer, params: Params, inputs: Any, batch_size: int | None = 
     """
     data = _inputs(inputs, "inputs")
     n = _length(data)
+    _check_batch_size(batch_size)
     if batch_size is None or n <= batch_size:
         return model(params, data)
-    parts = [model(params, _take_examples(data, np.arange(i, min(i + batch_size, n)))) for i in range(0, n, batch_size)]
+    starts = range(0, n, batch_size)
+    return _join([model(params, _take_examples(data, slice(i, i + batch_size))) for i in starts])
+
+
+def _join(parts: list[Any]) -> Any:
+    """Return the outputs of mini-batches as one output."""
+    first = parts[0]
+    if isinstance(first, Batch):
+        raise TypeError(
+            "predict: the model returns a Batch; end it with Nodes() or a pool to predict in mini-batches"
+        )
+    if isinstance(first, dict):
+        return {name: _join([part[name] for part in parts]) for name in first}
+    if isinstance(first, tuple):
+        return tuple(_join(list(column)) for column in zip(*parts, strict=True))
     return ops.concatenate(parts)
 
 
-# ---- the loop -------------------------------------------------------------------------------------------------------
+# ---- the loop ----------------------------------------------------------------------------------------------
 
 
 class _Callbacks:
-    """Asks every callback at a point, in order; remembers whether the last point was reached."""
+    """Asks every callback at a point, in order."""
 
     def __init__(self, callbacks: Sequence[Any]):
         self.callbacks = list(callbacks)
         for callback in self.callbacks:
             if not any(hasattr(callback, point) for point in POINTS):
                 raise TypeError(
-                    f"callback {type(callback).__name__} has none of the methods {', '.join(POINTS)}; each takes the run"
+                    f"callback {type(callback).__name__} has none of the methods {', '.join(POINTS)}; "
+                    "each takes the run"
                 )
-        self.used = {point for point in POINTS if any(hasattr(callback, point) for callback in self.callbacks)}
+        self.used = {
+            point for point in POINTS if any(hasattr(callback, point) for callback in self.callbacks)
+        }
 
     def __call__(self, point: str, run: Run) -> bool:
         """Return whether somebody wants to stop."""
         if point in self.used:
             for callback in self.callbacks:
                 method = getattr(callback, point, None)
-                if method is not None and method(run) is True and run.history.stopped is None:
+                answer = None if method is None else method(run)
+                if isinstance(answer, (bool, np.bool_)) and answer and run.history.stopped is None:
                     run.stop(f"{type(callback).__name__} at {point}")
         return run.history.stopped is not None
 
+    def finish(self, run: Run) -> None:
+        """Ask all of them at after_fit, though the training or one of them failed."""
+        with ExitStack() as stack:
+            for callback in reversed(self.callbacks):  # the stack is called from its top
+                if hasattr(callback, "after_fit"):
+                    stack.callback(callback.after_fit, run)
 
-def _loop(run: Run, batch_size: int | None, ask: _Callbacks) -> Iterator[Run]:
-    ask("begin_fit", run)
+
+def _loop(run: Run, batch_size: int | None, ask: _Callbacks) -> Generator[Run, None, Run]:
     try:
+        ask("begin_fit", run)
         for epoch in range(run.n_epochs):
             start = time.perf_counter()
-            if ask("begin_epoch", run):
+            if run.history.stopped is not None or ask("begin_epoch", run):
                 break
             values, sizes = [], []
             for index in _mini_batches(run.data.n_examples, batch_size, (run.seed, epoch)):
                 part = run.data.take(index)
-                if part.mask is not None and not part.mask.any():
+                if not part.n_counted:
                     continue
                 if ask("begin_batch", run) or not _step(run, part, ask):
                     break
                 values.append(run.value)
-                sizes.append(part.n_examples)
+                sizes.append(part.n_counted)
                 yield run
                 if ask("after_batch", run):
                     break
             if values:
                 _close_epoch(run, float(np.average(values, weights=sizes)), start, ask)
-            if run.history.stopped is not None:
-                break
     finally:
-        ask("after_fit", run)
+        ask.finish(run)
+    return run
 
 
 def _step(run: Run, part: Data, ask: _Callbacks) -> bool:
@@ -337,11 +406,16 @@ def _step(run: Run, part: Data, ask: _Callbacks) -> bool:
 
     tape = Tape(objective, run.params)
     value, (run.predictions, updates) = tape.output
+    if np.shape(value) != ():
+        raise TypeError(
+            f"the loss must be a single number, got shape {np.shape(value)}; take its mean or sum"
+        )
     run.value, run.targets = float(value), part.targets
     if not np.isfinite(run.value):
         culprit = first_not_finite(run.model, run.params, part.inputs, train=True, rng=rng)
         raise TrainingDiverged(
-            f"step {run.step}: the loss is {run.value}; the first numbers that are not finite are in {culprit}. "
+            f"step {run.step}: the loss is {run.value}; "
+            f"the first numbers that are not finite are in {culprit}. "
             "Lower the step size, or look at the inputs and targets of this mini-batch.",
             run.step,
             culprit,
@@ -396,7 +470,7 @@ def _mini_batches(n: int, batch_size: int | None, seed: tuple[int, int]) -> Iter
         yield order[i : i + batch_size]
 
 
-# ---- inputs and targets ----------------------------------------------------------------------------------------------
+# ---- inputs and targets ------------------------------------------------------------------------------------
 
 
 def _parts(validation: Sequence[Any], per: str) -> tuple[Any, Any, str, Any]:
@@ -416,29 +490,38 @@ def _data(inputs: Any, targets: Any, per: str, mask: Any, who: str) -> Data:
         wanted, unit = (packed.n_nodes, "node") if per == "node" else (packed.n_edges, "edge")
     elif not isinstance(data, Batch) and not isinstance(data, dict):
         unit = "example"
+    if wanted == 0:
+        raise ValueError(f"{who}: there are no {unit}s to learn from")
     if isinstance(targets, dict):
         given: Any = {name: np.asarray(values) for name, values in targets.items()}
-        lengths = {f"targets[{name!r}]": len(values) for name, values in given.items()}
+        named = {f"targets[{name!r}]": values for name, values in given.items()}
     else:
         given = np.asarray(targets)
-        if given.ndim == 0:
-            raise ValueError(f"targets must have a row for every {unit}, got a single number")
-        lengths = {"targets": len(given)}
-    for name, length in lengths.items():
-        if length != wanted:
-            hint = ""
-            if isinstance(data, Batch):
-                others = {"graph": data.n_graphs, "node": data.n_nodes, "edge": data.n_edges}
-                fits = [kind for kind, n in others.items() if n == length and kind != per]
-                hint = f"; for one per {fits[0]} pass per={fits[0]!r}" if fits else ""
-            raise ValueError(f"{who}: {wanted} {unit}s but {name} has {length} rows{hint}")
+        named = {"targets": given}
+    for name, values in named.items():
+        if values.ndim == 0:
+            raise ValueError(f"{name} must have a row for every {unit}, got a single number")
+        if len(values) != wanted:
+            hint = _other_per(data, per, len(values))
+            raise ValueError(f"{who}: {wanted} {unit}s but {name} has {len(values)} rows{hint}")
     if mask is not None:
         mask = np.asarray(mask)
-        if mask.dtype != bool or len(mask) != wanted:
-            raise ValueError(f"mask must be {wanted} booleans (one per {unit}), got {len(mask)} of {mask.dtype}")
+        if mask.dtype != bool or mask.shape[:1] != (wanted,):
+            raise ValueError(
+                f"mask must be {wanted} booleans (one per {unit}), got shape {mask.shape} of {mask.dtype}"
+            )
         if not mask.any():
             raise ValueError("mask is False everywhere; there is nothing to learn from")
     return Data(data, given, per, mask)
+
+
+def _other_per(data: Any, per: str, length: int) -> str:
+    """Return a hint where that many targets would be right for something else."""
+    if not isinstance(data, Batch):
+        return ""
+    counts = {"graph": data.n_graphs, "node": data.n_nodes, "edge": data.n_edges}
+    fits = [kind for kind, n in counts.items() if n == length and kind != per]
+    return f"; for one per {fits[0]} pass per={fits[0]!r}" if fits else ""
 
 
 def _inputs(inputs: Any, who: str) -> Any:
@@ -451,8 +534,13 @@ def _inputs(inputs: Any, who: str) -> Any:
     return as_input(inputs)
 
 
+def _check_batch_size(batch_size: int | None) -> None:
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
+
+
 def _length(inputs: Any) -> int:
-    return len(next(iter(inputs.values()))) if isinstance(inputs, dict) else len(inputs)
+    return len(next(iter(inputs.values()), ())) if isinstance(inputs, dict) else len(inputs)
 
 
 def _batch_of(inputs: Any) -> Batch:
@@ -462,5 +550,10 @@ def _batch_of(inputs: Any) -> Batch:
     raise TypeError(f"per='node' or 'edge' needs graphs, got {type(inputs).__name__}")
 
 
-def _take_examples(inputs: Any, index: np.ndarray) -> Any:
-    return {name: part[index] for name, part in inputs.items()} if isinstance(inputs, dict) else inputs[index]
+def _take_examples(examples: Any, index: np.ndarray | slice) -> Any:
+    """Return some of the examples of an array, of graphs, or of a dict or tuple of such."""
+    if isinstance(examples, dict):
+        return {name: part[index] for name, part in examples.items()}
+    if isinstance(examples, tuple):
+        return tuple(part[index] for part in examples)
+    return examples[index]

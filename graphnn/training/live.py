@@ -167,6 +167,13 @@ class LivePlot:
             self._picture.pending = self._state_of(run)  # fit may have gone back to its best parameters
         self.close()
 
+    def restart(self) -> None:
+        """Forget the loss curves of a loop written by hand: a next fold begins, the picture stays."""
+        self._steps: list[int] = []
+        self._loss: list[float] = []
+        self._validation_steps: list[int] = []
+        self._validation_loss: list[float] = []
+
     def close(self) -> None:
         """Draw the last state, save it if there is a path, close the window; a next call begins anew."""
         self._close(forgiving=False)
@@ -195,10 +202,7 @@ class LivePlot:
         picture.finish(forgiving=forgiving)
 
     def _start(self) -> None:
-        self._steps: list[int] = []
-        self._loss: list[float] = []
-        self._validation_steps: list[int] = []
-        self._validation_loss: list[float] = []
+        self.restart()
         self._next_draw = self._next_breath = -np.inf
         self._picture = _Picture(self.settings)
         # The picture knows nothing of this object, so it can still be finished when this object is gone.
@@ -324,7 +328,9 @@ class _Picture:
         if self.output is None or self.off:
             return
         try:
-            self.output.finish()
+            if self.panels is not None:
+                self.output.finish()
+            self.output.leave()
         except Exception as error:
             self._give_up(error)
 
@@ -374,8 +380,9 @@ class _Picture:
 
     def _give_up(self, error: Exception) -> None:
         self.off, self.pending = True, None
-        if isinstance(self.output, _Window):
-            self.output.vanish()
+        if self.output is not None:
+            with suppress(Exception):  # it may be the very thing that is broken
+                self.output.leave()
         warnings.warn(
             f"LivePlot stops drawing, training goes on: {type(error).__name__}: {error}",
             RuntimeWarning,
@@ -473,6 +480,9 @@ class _File:
     def finish(self) -> None:
         _replace(self.figure, self.path, FINAL_DPI)
 
+    def leave(self) -> None:
+        """Nothing is left open."""
+
 
 class _Notebook:
     """One output of one cell, updated in place; at the end of the cell it shows the last state."""
@@ -484,7 +494,7 @@ class _Notebook:
         self.path = settings.path
         self.picture, self.shell = picture, shell
         self.identity = f"graphnn-live-{os.urandom(8).hex()}"
-        self.begun = False
+        self.begun = self.sharp = False
         shell.events.register("post_run_cell", self.end_of_cell)
 
     def show(self, final: bool) -> None:
@@ -497,16 +507,19 @@ class _Notebook:
             update_display(image, display_id=self.identity)
         else:
             display(image, display_id=self.identity)
-            self.begun = True
+        self.begun, self.sharp = True, final
 
     def end_of_cell(self, result: object = None) -> None:
         self.picture.draw(final=True, forgiving=True)
 
     def finish(self) -> None:
-        self.shell.events.unregister("post_run_cell", self.end_of_cell)
-        self.show(final=True)
+        if not self.sharp:
+            self.show(final=True)
         if self.path is not None:
             _replace(self.figure, self.path, FINAL_DPI)
+
+    def leave(self) -> None:
+        self.shell.events.unregister("post_run_cell", self.end_of_cell)
 
 
 class _Window:
@@ -559,9 +572,6 @@ class _Window:
             _replace(self.figure, self.path, FINAL_DPI)
         if self.keep_open and self.watched:
             self.pyplot.show(block=True)
-        self.pyplot.close(self.figure)
 
-    def vanish(self) -> None:
-        """Close without a word: something is wrong with this window already."""
-        with suppress(Exception):
-            self.pyplot.close(self.figure)
+    def leave(self) -> None:
+        self.pyplot.close(self.figure)

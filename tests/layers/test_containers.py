@@ -1,0 +1,87 @@
+"""Sequential and Residual: names, sharing, and what they print."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import cases
+import numpy as np
+import pytest
+
+import graphnn as gn
+
+batch = gn.pack(cases.graphs("two_sizes"))
+
+
+def half(params, graphs):
+    return graphs.replace(nodes=0.5 * graphs.nodes)
+
+
+def test_unnamed_members_are_called_by_place_and_type_and_named_ones_by_keyword():
+    model = gn.Sequential(gn.GraphConv(4), half, gn.Residual(gn.Dense(4)), gn.SumPool(), head=gn.Dense(1))
+    assert list(model.init(0, batch)) == [
+        "0.graphconv.weight",
+        "0.graphconv.bias",
+        "2.residual.inner.weight",
+        "2.residual.inner.bias",
+        "head.weight",
+        "head.bias",
+    ]
+    assert len(model) == 5
+    assert model[3] == gn.SumPool()
+
+
+def test_sequential_is_composition_function_included():
+    model = gn.Sequential(gn.GraphConv(4, gn.tanh), half, gn.MeanPool(), gn.Dense(1))
+    p = cases.parameters(model, batch)
+    h = gn.GraphConv(4, gn.tanh)({"weight": p["0.graphconv.weight"], "bias": p["0.graphconv.bias"]}, batch)
+    wanted = gn.MeanPool()({}, half({}, h)) @ p["3.dense.weight"] + p["3.dense.bias"]
+    np.testing.assert_allclose(model(p, batch), wanted, rtol=1e-13)
+
+
+def test_the_same_object_is_the_same_weights_and_equal_objects_are_not():
+    conv = gn.GraphConv(cases.WIDTH, gn.tanh)
+    shared = gn.Sequential(conv, gn.LayerNorm(), conv, conv, gn.Nodes())
+    params = cases.parameters(shared, batch)
+    assert sorted(params) == ["0.graphconv.bias", "0.graphconv.weight", "1.layernorm.scale", "1.layernorm.shift"]
+    apart = gn.Sequential(*(gn.GraphConv(cases.WIDTH, gn.tanh) if i != 1 else gn.LayerNorm() for i in range(4)), gn.Nodes())
+    spread = {f"{i}.graphconv.{n}": params[f"0.graphconv.{n}"] for i in (0, 2, 3) for n in ("weight", "bias")}
+    spread |= {name: value for name, value in params.items() if "norm" in name}
+    np.testing.assert_array_equal(shared(params, batch), apart(spread, batch))
+    assert sorted(apart.init(0, batch)) == sorted(spread)
+
+    one = gn.grad(lambda p: cases.total(shared(p, batch)))(params)
+    each = gn.grad(lambda p: cases.total(apart(p, batch)))(spread)
+    total = sum(each[f"{i}.graphconv.weight"] for i in (0, 2, 3))
+    np.testing.assert_allclose(one["0.graphconv.weight"], total, rtol=1e-12)
+
+
+def test_repr_shows_sharing_and_rebuilds_it():
+    conv, norm = gn.GraphConv(4), gn.LayerNorm()
+    model = gn.Sequential(gn.Dense(4), conv, norm, conv, last=norm)
+    text = "Sequential(Dense(4), (a := GraphConv(4)), (b := LayerNorm()), a, last=b)"
+    assert repr(model) == text
+    for twin in (eval(text, vars(gn)), copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert twin == model
+        assert sorted(twin.init(0, batch)) == sorted(model.init(0, batch))
+        assert twin.layers[1] is twin.layers[3]
+    assert model != gn.Sequential(gn.Dense(4), gn.GraphConv(4), norm, gn.GraphConv(4), last=norm)
+
+
+def test_a_width_that_does_not_fit_a_shared_layer_says_how_often_it_is_used():
+    for layer in (gn.GraphConv(5), gn.Sequential(gn.GraphConv(5))):
+        with pytest.raises(ValueError, match=r"'0\.\w+.*weight' has shape \(3, 5\).* \(5, 5\).*used 3 times"):
+            gn.Sequential(*[layer] * 3).init(0, batch)
+
+
+def test_residual_adds_the_way_around():
+    layer = gn.Residual(gn.GraphConv(cases.WIDTH, gn.tanh))
+    params = cases.parameters(layer, batch)
+    inner = {name.removeprefix("inner."): value for name, value in params.items()}
+    wanted = batch.nodes + gn.GraphConv(cases.WIDTH, gn.tanh)(inner, batch).nodes
+    np.testing.assert_allclose(layer(params, batch).nodes, wanted, rtol=1e-14)
+    x = np.ones((2, cases.WIDTH))
+    dense = gn.Residual(gn.Dense(cases.WIDTH))
+    p = cases.parameters(dense, x)
+    np.testing.assert_allclose(dense(p, x), x + x @ p["inner.weight"] + p["inner.bias"], rtol=1e-14)

@@ -1,0 +1,124 @@
+"""BatchNorm, LayerNorm and Rescale against their closed forms and recurrences."""
+
+from __future__ import annotations
+
+import cases
+import numpy as np
+import pytest
+
+import graphnn as gn
+
+
+def test_batch_norm_in_training_is_algorithm_1():
+    batch = gn.pack(cases.graphs("mixed"))
+    layer = gn.BatchNorm(eps=1e-3)
+    p = cases.parameters(layer, batch)
+    out, _ = layer.apply(p, batch, train=True)
+    h = batch.nodes
+    wanted = (h - h.mean(axis=0)) / np.sqrt(h.var(axis=0) + 1e-3) * p["scale"] + p["shift"]
+    np.testing.assert_allclose(out.nodes, wanted, rtol=1e-12, atol=1e-13)
+
+
+def test_batch_norm_in_evaluation_uses_the_running_statistics_and_updates_nothing():
+    batch = gn.pack(cases.graphs("mixed"))
+    layer = gn.BatchNorm(eps=1e-3)
+    p = cases.parameters(layer, batch)
+    out, updates = layer.apply(p, batch)
+    wanted = (batch.nodes - p["running_mean"]) / np.sqrt(p["running_var"] + 1e-3) * p["scale"] + p["shift"]
+    np.testing.assert_allclose(out.nodes, wanted, rtol=1e-12, atol=1e-13)
+    assert updates == {}
+
+
+def test_running_statistics_follow_their_recurrence_with_the_unbiased_variance():
+    model = gn.Sequential(gn.BatchNorm(momentum=0.3))
+    rng = np.random.default_rng(0)
+    data = [rng.normal(size=(n, 2)) for n in (4, 7, 5)]
+    params = model.init(0, data[0])
+    mean, var = np.zeros(2), np.ones(2)
+    for x in data:
+        _, updates = model.apply(params, x, train=True)
+        assert sorted(updates) == ["0.batchnorm.running_mean", "0.batchnorm.running_var"]
+        params = {**params, **updates}
+        mean = 0.7 * mean + 0.3 * x.mean(axis=0)
+        var = 0.7 * var + 0.3 * x.var(axis=0, ddof=1)
+    np.testing.assert_allclose(params["0.batchnorm.running_mean"], mean, rtol=1e-13)
+    np.testing.assert_allclose(params["0.batchnorm.running_var"], var, rtol=1e-13)
+
+
+def test_updates_come_out_plain_and_statistics_have_gradient_zero():
+    model = gn.Sequential(gn.GraphConv(2), gn.BatchNorm(), gn.Nodes(), gn.Rescale())
+    batch = gn.pack(cases.graphs("mixed"))
+    params = cases.parameters(model, batch)
+
+    def loss(params):
+        out, updates = model.apply(params, batch, train=True)
+        return cases.total(out), updates
+
+    (_, updates), grads = gn.value_and_grad(loss, has_aux=True)(params)
+    assert all(type(value) is np.ndarray for value in updates.values())
+    for train in (True, False):
+        grads = gn.grad(lambda p, train=train: cases.total(model.apply(p, batch, train=train)[0]))(params)
+        zero = sorted(name for name, g in grads.items() if not g.any())
+        assert set(zero) >= {name for name in params if gn.types.is_statistic(name)}
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_a_batch_of_one_row_or_none_normalises_to_the_shift(rows):
+    layer = gn.BatchNorm()
+    p = cases.parameters(layer, np.ones((1, 2)))
+    out, updates = layer.apply(p, np.full((rows, 2), 5.0), train=True)
+    np.testing.assert_allclose(out, np.tile(p["shift"], (rows, 1)), rtol=1e-13)
+    assert all(np.isfinite(value).all() for value in updates.values())
+    assert len(updates) == 2 * rows
+
+
+def test_layer_norm_is_equation_4_for_each_row():
+    batch = gn.pack(cases.graphs("mixed"))
+    p = cases.parameters(gn.LayerNorm(), batch)
+    h = batch.nodes
+    centred = h - h.mean(axis=1, keepdims=True)
+    wanted = centred / np.sqrt(h.var(axis=1, keepdims=True) + 1e-5) * p["scale"] + p["shift"]
+    np.testing.assert_allclose(gn.LayerNorm()(p, batch).nodes, wanted, rtol=1e-12, atol=1e-13)
+
+
+def test_constant_features_normalise_to_the_shift_without_a_warning():
+    for layer in (gn.LayerNorm(), gn.BatchNorm()):
+        x = np.full((4, 3), 7.0)
+        p = cases.parameters(layer, x)
+        out, _ = layer.apply(p, x, train=True)
+        np.testing.assert_allclose(out, np.tile(p["shift"], (4, 1)), rtol=1e-12)
+        grads = gn.grad(lambda p, layer=layer, x=x: cases.total(layer.apply(p, x, train=True)[0]))(p)
+        assert all(np.isfinite(g).all() for g in grads.values())
+
+
+class TestSetTargetScale:
+    targets = np.array([[90.0, 1.0], [110.0, 1.0], [100.0, 1.0]])
+
+    def test_it_measures_mean_and_spread_and_a_constant_target_has_scale_one(self):
+        model = gn.Sequential(gn.Dense(2), gn.Rescale())
+        params = gn.set_target_scale(model.init(0, np.ones((1, 3))), self.targets)
+        np.testing.assert_allclose(params["1.rescale.running_mean"], [100, 1])
+        np.testing.assert_allclose(params["1.rescale.running_scale"], [self.targets[:, 0].std(), 1])
+
+    def test_it_leaves_the_given_dict_and_a_scale_that_was_set_alone(self):
+        params = gn.Rescale().init(0, np.ones((1, 2)))
+        before = {name: value.copy() for name, value in params.items()}
+        once = gn.set_target_scale(params, self.targets)
+        twice = gn.set_target_scale(once, 10 * self.targets)
+        assert all((params[name] == before[name]).all() for name in params)
+        assert all((once[name] == twice[name]).all() for name in params)
+
+    def test_rows_with_nan_are_left_out_and_float32_stays(self):
+        params = gn.Rescale().init(0, np.ones((1, 2), np.float32))
+        with_hole = np.concatenate([self.targets, [[np.nan, 5.0]]])
+        params = gn.set_target_scale(params, with_hole)
+        np.testing.assert_allclose(params["running_mean"], [100, 1])
+        assert {value.dtype for value in params.values()} == {np.dtype(np.float32)}
+
+    @pytest.mark.parametrize(
+        ("targets", "message"),
+        [(np.ones(3), r"targets of shape \(n, 2\), got \(3,\)"), (np.full((3, 2), np.nan), "no targets")],
+    )
+    def test_targets_that_do_not_fit_are_refused(self, targets, message):
+        with pytest.raises(ValueError, match=message):
+            gn.set_target_scale(gn.Rescale().init(0, np.ones((1, 2))), targets)

@@ -1,0 +1,530 @@
+"""The graph primitives against loops and dense matrices: values, all derivatives, dtypes, extremes, purity."""
+
+from __future__ import annotations
+
+import pickle
+import zlib
+
+import numpy as np
+import pytest
+import scipy.sparse
+import scipy.special
+from derivatives import (
+    Case,
+    DerivativeLaws,
+    assert_adjoint,
+    assert_check_grads,
+    backward,
+    forward,
+    name_of,
+    normal,
+    relu,
+    sigmoid,
+)
+
+import graphnn as gn
+from graphnn import ops
+from graphnn.ops import Segments, SparseMatrix, activations, primitives, sparse
+
+# ---- segments: which rows go where, and the same by loops -------------------------------------------------------------
+
+SEGMENTS = {
+    "sorted": ([0, 0, 1, 2, 2, 2], 3),
+    "unsorted": ([2, 0, 1, 0, 2, 2], 3),
+    "empty-segments": ([4, 1, 1, 4], 6),
+    "no-rows": ([], 3),
+    "no-segments": ([], 0),
+    "one-row": ([0], 1),
+    "many-duplicates": ([1] * 20 + [0] + [1] * 4, 2),
+}
+WIDTHS = {"1d": (), "columns": (3,), "no-columns": (0,), "3d": (2, 3)}
+
+
+def plain_sum(z: np.ndarray, index: np.ndarray, count: int) -> np.ndarray:
+    out = np.zeros((count, *z.shape[1:]), z.dtype)
+    np.add.at(out, index, z)
+    return out
+
+
+def plain_mean(z: np.ndarray, index: np.ndarray, count: int) -> np.ndarray:
+    rows = [z[index == s].mean(0) if (index == s).any() else np.zeros(z.shape[1:]) for s in range(count)]
+    return np.array(rows).reshape((count, *z.shape[1:]))
+
+
+def plain_max(z: np.ndarray, index: np.ndarray, count: int) -> np.ndarray:
+    out = np.zeros((count, *z.shape[1:]), z.dtype)
+    for place in np.ndindex(*out.shape):
+        column = z[(index == place[0], *place[1:])]
+        if len(column):
+            out[place] = column[column.real.argmax()]
+    return out
+
+
+def plain_logsumexp(z: np.ndarray, index: np.ndarray, count: int) -> np.ndarray:
+    total = plain_sum(np.exp(z), index, count)
+    return np.where(total == 0, 0, np.log(np.where(total == 0, 1, total)))
+
+
+def plain_softmax(z: np.ndarray, index: np.ndarray, count: int) -> np.ndarray:
+    return np.exp(z) / plain_sum(np.exp(z), index, count)[index]
+
+
+PLAIN = {
+    ops.segment_sum: plain_sum,
+    ops.segment_mean: plain_mean,
+    ops.segment_max: plain_max,
+    ops.segment_softmax: plain_softmax,
+    ops.segment_logsumexp: plain_logsumexp,
+}
+
+
+def segment_case(ours, plain, kind: str, width: str) -> Case:
+    rows, count = SEGMENTS[kind]
+    index, name = np.array(rows, int), f"{ours.__name__}-{kind}-{width}"
+    arrays = normal(name, (len(index), *WIDTHS[width]))
+    return Case(name, lambda x: ours(x, index, count), lambda z: plain(z, index, count), arrays)
+
+
+def gather_case(kind: str, width: str) -> Case:
+    rows, count = SEGMENTS[kind]
+    index, name = np.array(rows, int), f"gather-{kind}-{width}"
+    return Case(
+        name, lambda x: ops.gather(x, index), lambda z: z[index], normal(name, (count, *WIDTHS[width]))
+    )
+
+
+PLACES = [(kind, "columns") for kind in SEGMENTS] + [
+    (kind, width) for kind in ("unsorted", "empty-segments", "no-rows") for width in ("1d", "no-columns", "3d")
+]
+SEGMENT_CASES = [gather_case(*place) for place in PLACES] + [
+    segment_case(ours, plain, *place) for ours, plain in PLAIN.items() for place in PLACES
+]
+
+
+@pytest.mark.parametrize("case", SEGMENT_CASES, ids=name_of)
+class TestSegments(DerivativeLaws):
+    pass
+
+
+@pytest.mark.parametrize("ours", PLAIN, ids=lambda f: f.__name__)
+class TestSegmentsFurther:
+    def test_the_order_of_the_rows_changes_nothing(self, ours):
+        x, index = normal("order", (30, 2))[0], np.random.default_rng(0).integers(0, 5, 30)
+        order = np.random.default_rng(1).permutation(30)
+        out, again = ours(x, index, 6), ours(x[order], index[order], 6)
+        np.testing.assert_allclose(again, out[order] if ours is ops.segment_softmax else out, atol=1e-12)
+
+    def test_segments_made_once_give_what_the_index_gives(self, ours):
+        (x,) = normal("once", (4, 2))
+        index = np.array([3, 0, 0, 1])
+        np.testing.assert_array_equal(ours(x, Segments(index, 4)), ours(x, index, 4))
+
+    @pytest.mark.parametrize(
+        ("index", "count", "error", "text"),
+        [
+            ([0, 3], 3, ValueError, r"segment index reaches from 0 to 3, wanted 0\.\.2"),
+            ([-1, 0], 3, ValueError, r"segment index reaches from -1 to 0, wanted 0\.\.2"),
+            ([0, 1], None, TypeError, "needs the number of segments: pass count="),
+            ([0.0, 0.7], 2, TypeError, r"whole numbers \(n_rows,\), got shape \(2,\) of float64"),
+            ([[0], [1]], 2, TypeError, r"whole numbers \(n_rows,\), got shape \(2, 1\) of int64"),
+            ([0], 2, ValueError, "a segment index of 1 entries does not fit 2 rows"),
+            ([0, 1, 1], 2, ValueError, "a segment index of 3 entries does not fit 2 rows"),
+        ],
+    )
+    def test_a_wrong_index_is_refused(self, ours, index, count, error, text):
+        with pytest.raises(error, match=text):
+            ours(np.ones((2, 1)), np.array(index), count)
+
+    def test_an_empty_list_is_an_index(self, ours):
+        assert ours(np.zeros((0, 2)), [], 0).shape == (0, 2)
+
+    def test_whole_numbers_are_never_rounded(self, ours):
+        x, index = np.array([[1, 7], [2, -4]]), np.array([0, 0])
+        if ours is ops.segment_softmax:
+            with pytest.raises(TypeError, match="Cannot cast"):
+                ours(x, index, 1)
+        else:
+            np.testing.assert_allclose(ours(x, index, 1), ours(x.astype(float), index, 1), rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("ours", PLAIN, ids=lambda f: f.__name__)
+def test_segments_are_finite_to_second_order_for_logits_of_ten_thousand(ours, dtype):
+    x = np.array([1e4, -1e4, 0.0, 1e4, 1e4, -1e4, -1e4, 3.0], dtype)
+    index = np.array([0, 0, 0, 1, 1, 2, 2, 4])
+    u = np.arange(1, 9, dtype=dtype)[: 8 if ours is ops.segment_softmax else 5]
+
+    def gradient(x):
+        return gn.grad(lambda x: (u * ours(x, index, 5)).sum())(x)
+
+    curvature = gn.grad(lambda x: (np.arange(8, dtype=dtype) * gradient(x)).sum())(x)
+    for array in (ours(x, index, 5), gradient(x), curvature):
+        assert np.isfinite(array).all()
+        assert array.dtype == dtype
+
+
+def test_segment_logsumexp_agrees_with_scipy_far_out():
+    x = np.array([1e4, 1e4, -1e4, -1e4, 5.0])
+    out = ops.segment_logsumexp(x, np.array([0, 0, 1, 1, 2]), 4)
+    wanted = [scipy.special.logsumexp(part) for part in (x[:2], x[2:4], x[4:])] + [0.0]
+    np.testing.assert_allclose(out, wanted, rtol=1e-15)
+
+
+class TestSegmentMaxTies:
+    def test_rows_that_tie_share_the_gradient_equally_column_by_column(self):
+        x = np.array([[2.0, 1.0], [2.0, 3.0], [0.0, 3.0], [7.0, 7.0]])
+        index = np.array([0, 0, 0, 1])
+        grads = gn.grad(lambda x: ops.segment_max(x, index, 3).sum())(x)
+        assert grads.tolist() == [[0.5, 0], [0.5, 0.5], [0, 0.5], [1, 1]]
+        assert_adjoint(lambda x: ops.segment_max(x, index, 3), [x])
+
+    def test_a_segment_of_negative_rows_is_not_lifted_to_zero(self):
+        assert ops.segment_max(np.array([-3.0, -2.0]), np.array([0, 0]), 2).tolist() == [-2.0, 0.0]
+
+
+# ---- sparse matrices ----------------------------------------------------------------------------------------------------
+
+ENTRIES = {
+    "square": ([0, 0, 1, 2, 2], [1, 2, 0, 0, 2], (3, 3)),
+    "unsorted-with-duplicates": ([2, 0, 2, 2, 0], [1, 0, 1, 4, 3], (3, 5)),
+    "empty-rows-and-columns": ([1, 1], [0, 2], (4, 4)),
+    "tall": ([5, 0, 3], [0, 1, 1], (6, 2)),
+    "no-entries": ([], [], (3, 2)),
+    "no-rows": ([], [], (0, 3)),
+    "no-columns": ([], [], (3, 0)),
+    "nothing": ([], [], (0, 0)),
+    "one": ([0], [0], (1, 1)),
+}
+
+
+def plain_dense(z: np.ndarray, kind: str) -> np.ndarray:
+    rows, columns, shape = ENTRIES[kind]
+    out = np.zeros(shape, z.dtype)
+    np.add.at(out, (np.array(rows, int), np.array(columns, int)), z)
+    return out
+
+
+def sparse_of(values, kind: str) -> SparseMatrix:
+    rows, columns, shape = ENTRIES[kind]
+    return SparseMatrix.from_entries(np.array(rows, int), np.array(columns, int), values, shape)
+
+
+def plain_product(matrix: np.ndarray, x: np.ndarray) -> np.ndarray:
+    return np.tensordot(matrix, x, axes=(1, 0)) if x.ndim else matrix * x
+
+
+def matrix_cases(kind: str) -> list[Case]:
+    rows, _, (n, m) = ENTRIES[kind]
+    k = len(rows)
+    (values,) = normal(f"values {kind}", (k,))
+
+    def constant(x) -> SparseMatrix:
+        return sparse_of(values.astype(x.dtype), kind)
+
+    dense = plain_dense(values, kind)
+    cases = [
+        Case("to-dense", lambda v: sparse_of(v, kind).toarray(), lambda z: plain_dense(z, kind), (values,)),
+        Case("row-sums", lambda v: sparse_of(v, kind).row_sums(), lambda z: plain_dense(z, kind).sum(1), (values,)),
+        Case("transpose", lambda v: sparse_of(v, kind).T.toarray(), lambda z: plain_dense(z, kind).T, (values,)),
+        Case(
+            "scaled",
+            lambda v, r, c: sparse_of(v, kind).scale(r, c).toarray(),
+            lambda z, r, c: r[:, None] * plain_dense(z, kind) * c,
+            (values, *normal("scales", (n,), (m,))),
+        ),
+    ]
+    for name, width in WIDTHS.items():
+        (x,) = normal(f"{kind} {name}", (m, *width))
+        (y,) = normal(f"{kind} {name} y", (n, *width))
+        cases += [
+            Case(
+                f"{name}-constant",
+                lambda x: ops.propagate(constant(x), x),
+                lambda z: plain_product(dense, z),
+                (x,),
+            ),
+            Case(
+                f"{name}-values",
+                lambda v, x: ops.propagate(sparse_of(v, kind), x),
+                lambda z, x: plain_product(plain_dense(z, kind), x),
+                (values, x),
+            ),
+            Case(
+                f"{name}-transposed-values",
+                lambda v, y: sparse_of(v, kind).T @ y,
+                lambda z, y: plain_product(plain_dense(z, kind).T, y),
+                (values, y),
+            ),
+        ]
+    return [case._replace(name=f"{kind}-{case.name}") for case in cases]
+
+
+def affine_cases() -> list[Case]:
+    cases = []
+    formulas = {ops.identity: np.asarray, ops.relu: relu, ops.tanh: np.tanh, ops.sigmoid: sigmoid}
+    formulas[ops.silu] = lambda z: z * sigmoid(z)
+    for activation, plain in formulas.items():
+        x, weight, bias = normal(f"affine {activation.__name__}", (4, 3), (3, 2), (2,))
+        h, shift = normal(f"sparse affine {activation.__name__}", (5, 2), (2,))
+        (values,) = normal("affine values", (5,))
+
+        def kernel(x, values=values) -> SparseMatrix:
+            return sparse_of(values.astype(x.dtype), "unsorted-with-duplicates")
+
+        def product(z, values=values) -> np.ndarray:
+            return plain_dense(values, "unsorted-with-duplicates") @ z
+
+        name = activation.__name__
+        cases += [
+            Case(
+                f"affine-{name}",
+                lambda x, w, b, f=activation: ops.affine(x, w, b, f),
+                lambda x, w, b, f=plain: f(x @ w + b),
+                (x, weight, bias),
+            ),
+            Case(
+                f"affine-no-bias-{name}",
+                lambda x, w, f=activation: ops.affine(x, w, activation=f),
+                lambda x, w, f=plain: f(x @ w),
+                (x, weight),
+            ),
+            Case(
+                f"affine-3d-{name}",
+                lambda x, w, b, f=activation: ops.affine(x, w, b, f),
+                lambda x, w, b, f=plain: f(x @ w + b),
+                (x.reshape(2, 2, 3), weight, bias),
+            ),
+            Case(
+                f"propagate-{name}",
+                lambda h, b, f=activation, kernel=kernel: ops.propagate(kernel(h), h, b, f),
+                lambda h, b, f=plain, product=product: f(product(h) + b),
+                (h, shift),
+            ),
+            Case(
+                f"propagate-no-bias-{name}",
+                lambda h, f=activation, kernel=kernel: ops.propagate(kernel(h), h, None, f),
+                lambda h, f=plain, product=product: f(product(h)),
+                (h,),
+            ),
+            Case(
+                f"propagate-traced-kernel-{name}",
+                lambda v, h, b, f=activation: ops.propagate(sparse_of(v, "unsorted-with-duplicates"), h, b, f),
+                lambda v, h, b, f=plain: f(plain_dense(v, "unsorted-with-duplicates") @ h + b),
+                (values, h, shift),
+            ),
+            Case(
+                f"sparse-features-{name}",
+                lambda w, b, f=activation, kernel=kernel: ops.affine(kernel(w), w, b, f),
+                lambda w, b, f=plain, product=product: f(product(w) + b),
+                (h, shift),
+            ),
+        ]
+    return cases
+
+
+MATRIX_CASES = [
+    *(case for kind in ENTRIES for case in matrix_cases(kind)),
+    *affine_cases(),
+    Case(
+        "plus-diagonal",
+        lambda v, d: sparse_of(v, "square").plus_diagonal(d).toarray(),
+        lambda z, d: plain_dense(z, "square") + np.diag(d),
+        normal("diagonal", (5,), (3,)),
+    ),
+    Case(
+        "plus-diagonal-at-some-nodes",
+        lambda v, d: sparse_of(v, "square").plus_diagonal(d, np.array([0, 2])).toarray(),
+        lambda z, d: plain_dense(z, "square") + np.diag(np.array([d[0], 0, d[1]])),
+        normal("some diagonal", (5,), (2,)),
+    ),
+    Case(
+        "normalised-from-traced-weights",
+        lambda v: (lambda A: A.scale(ops.reciprocal(A.row_sums())).toarray())(sparse_of(v, "square")),
+        lambda z: plain_dense(z, "square") / plain_dense(z, "square").sum(1)[:, None],
+        (np.exp(normal("weights", (5,))[0]),),
+    ),
+    Case("dot", primitives.dot, lambda a, b: a @ b, normal("dot", (2, 3), (3, 4))),
+    Case("dot_tn", primitives.dot_tn, lambda a, b: a.T @ b, normal("dot_tn", (3, 2), (3, 4))),
+    Case("dot_nt", primitives.dot_nt, lambda a, b: a @ b.T, normal("dot_nt", (2, 3), (4, 3))),
+    Case("dot-of-itself", lambda a: primitives.dot(a, a), lambda a: a @ a, normal("dot2", (3, 3))),
+    Case("column_sum", primitives.column_sum, lambda x: x.sum(0), normal("column_sum", (4, 3))),
+    Case("row_sum", primitives.row_sum, lambda x: x.sum(-1, keepdims=True), normal("row_sum", (4, 3))),
+    Case("repeat_row", lambda x: primitives.repeat_row(x, 3), lambda x: x + np.zeros((3, 1)), normal("rr", (4,))),
+    Case(
+        "put",
+        lambda v: primitives.put(v, np.array([2, 0]), 3),
+        lambda v: np.array([[0, 0, v[0]], [v[1], 0, 0]]),
+        normal("put", (2,)),
+    ),
+]
+
+
+@pytest.mark.parametrize("case", MATRIX_CASES, ids=name_of)
+class TestMatrices(DerivativeLaws):
+    pass
+
+
+class TestSparseMatrix:
+    def test_round_trip_through_scipy(self):
+        scipy_matrix = scipy.sparse.random_array((6, 4), density=0.4, rng=np.random.default_rng(0))
+        matrix = SparseMatrix.from_scipy(scipy_matrix)
+        np.testing.assert_array_equal(matrix.toarray(), scipy_matrix.toarray())
+        np.testing.assert_array_equal(matrix.toscipy().toarray(), scipy_matrix.toarray())
+        assert SparseMatrix.from_scipy(scipy_matrix, np.float32).dtype == np.float32
+
+    def test_the_transpose_of_the_transpose_is_the_same_object(self):
+        matrix = sparse_of(np.arange(5.0), "unsorted-with-duplicates")
+        assert matrix.T.T is matrix
+        assert matrix.T.shape == (5, 3)
+
+    def test_a_traced_matrix_is_not_constant_and_never_symmetric(self):
+        matrix = SparseMatrix.from_scipy(np.array([[0.0, 2.0], [2.0, 1.0]]))
+        assert matrix.is_constant
+        assert matrix.is_symmetric
+        assert not sparse_of(np.arange(1.0, 6), "square").is_symmetric
+        assert not sparse_of(np.zeros(3), "tall").is_symmetric
+        seen = []
+
+        def function(values):
+            traced = matrix.with_values(values)
+            seen.extend([traced.is_constant, traced.is_symmetric])
+            return traced.row_sums().sum()
+
+        gn.grad(function)(matrix.values)
+        assert seen == [False, False]
+
+    def test_with_values_and_astype_leave_the_first_alone(self):
+        matrix = sparse_of(np.arange(5.0), "square")
+        assert matrix.astype(np.float64) is matrix
+        assert matrix.astype(np.float32).dtype == np.float32
+        assert matrix.with_values(np.zeros(5)).toarray().sum() == 0
+        assert matrix.toarray().sum() == 10
+
+    def test_pickle_keeps_it_and_drops_its_memo(self):
+        matrix = sparse_of(np.arange(5.0), "square")
+        matrix.T.row_sums()
+        again = pickle.loads(pickle.dumps(matrix))
+        np.testing.assert_array_equal(again.toarray(), matrix.toarray())
+        assert "T" not in vars(again)
+
+    def test_it_says_what_it_is(self):
+        assert repr(sparse_of(np.arange(5.0), "unsorted-with-duplicates")) == (
+            "SparseMatrix(3 x 5, 5 entries, float64)"
+        )
+
+    def test_an_array_times_a_sparse_matrix_is_refused_not_tried_entry_by_entry(self):
+        with pytest.raises(TypeError, match="unsupported operand"):
+            np.ones((2, 3)) @ sparse_of(np.arange(5.0), "square")
+
+    @pytest.mark.parametrize("rows", [0, 2, 4, 6])
+    def test_a_wrong_number_of_rows_is_refused_before_memory_is_read(self, rows):
+        with pytest.raises(ValueError, match=r"sparse product: a matrix 3 x 3 multiplies 3 rows, got shape"):
+            sparse_of(np.arange(5.0), "square") @ np.ones((rows, 3))
+
+
+class TestSparseLoops:
+    def test_ranges_are_the_concatenated_aranges(self):
+        starts, lengths = np.array([5, 0, 9, 2]), np.array([2, 0, 1, 3])
+        wanted = np.concatenate([np.arange(s, s + k) for s, k in zip(starts, lengths, strict=True)])
+        np.testing.assert_array_equal(sparse.ranges(starts, lengths), wanted)
+        assert sparse.ranges(np.zeros(0, int), np.zeros(0, int)).size == 0
+
+    def test_matmul_adds_onto_a_start_and_leaves_it_alone(self):
+        matrix, x = sparse_of(np.arange(1.0, 6), "square"), np.ones((3, 2))
+        start = np.array([10.0, 20.0])
+        out = sparse.matmul(matrix.pattern, matrix.values, x, start)
+        np.testing.assert_array_equal(out, matrix.toarray() @ x + start)
+        assert start.tolist() == [10.0, 20.0]
+
+    def test_strided_and_fortran_features_give_the_same(self):
+        (values,) = normal("strided", (5,))
+        matrix = sparse_of(values, "square")
+        (x,) = normal("strided x", (6, 4))
+        for view in (x[::2, ::2], np.asfortranarray(x[:3]), x[:3].T[:3]):
+            np.testing.assert_allclose(matrix @ view, matrix.toarray() @ view, rtol=1e-13)
+
+
+# ---- the test of the tests ------------------------------------------------------------------------------------------------
+
+
+def scaled(function, factor: float = 1 + 1e-5):
+    def wrong(*args):
+        out = function(*args)
+        return [factor * part for part in out] if isinstance(out, list) else factor * out
+
+    return wrong
+
+
+SEGMENT = Segments(np.array([0, 2, 2, 0]), 3)
+PLANTED = {
+    "segment_sum": (
+        lambda x: sparse.matmul(SEGMENT.grouped[0], SEGMENT.ones(x.dtype), x),
+        lambda g, argnums, ans, args: [primitives.gather(g, SEGMENT)],
+        lambda argnums, tangents, ans, args: primitives.segment_sum(tangents[0], SEGMENT),
+        normal("planted sum", (4, 2)),
+    ),
+    "segment_softmax": (
+        lambda x: plain_softmax(x, SEGMENT.index, SEGMENT.count),
+        lambda g, argnums, ans, args: [primitives._softmax_slope(g, ans, SEGMENT)],
+        lambda argnums, tangents, ans, args: primitives._softmax_slope(tangents[0], ans, SEGMENT),
+        normal("planted softmax", (4, 2)),
+    ),
+    "tanh": (
+        np.tanh,
+        lambda g, argnums, ans, args: [activations._tanh_slope(g, ans)],
+        lambda argnums, tangents, ans, args: activations._tanh_slope(tangents[0], ans),
+        normal("planted tanh", (4, 2)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+class TestPlantedErrors:
+    """A derivative wrong by one part in 100 000 is seen."""
+
+    def test_the_sound_copy_passes(self, name):
+        function, pull, push, arrays = PLANTED[name]
+        assert_adjoint(ops.differentiable(pull, push)(function), arrays)
+
+    def test_an_error_in_the_reverse_derivative_is_seen(self, name):
+        function, pull, push, arrays = PLANTED[name]
+        with pytest.raises(AssertionError, match="differ by"):
+            assert_adjoint(ops.differentiable(scaled(pull), push)(function), arrays)
+
+    def test_an_error_in_the_forward_derivative_is_seen(self, name):
+        function, pull, push, arrays = PLANTED[name]
+        wrong = ops.differentiable(pull, scaled(push))(function)
+        with pytest.raises(AssertionError, match="differ by"):
+            assert_adjoint(wrong, arrays)
+
+    def test_the_same_error_in_both_is_seen_by_the_complex_step(self, name):
+        function, pull, push, arrays = PLANTED[name]
+        wrong = ops.differentiable(scaled(pull), scaled(push))(function)
+        assert_adjoint(wrong, arrays)
+        plain = function
+        if name == "segment_sum":
+
+            def plain(z):
+                return plain_sum(z, SEGMENT.index, SEGMENT.count)
+
+        case = Case(name, wrong, plain, arrays)
+        with pytest.raises(AssertionError, match="Not equal to tolerance"):
+            DerivativeLaws().test_forward_derivative_is_a_complex_step_of_the_plain_formula(case)
+
+    def test_check_grads_alone_is_blind_to_a_millionth(self, name):
+        function, pull, push, arrays = PLANTED[name]
+        wrong = ops.differentiable(scaled(pull, 1 + 1e-8), push)(function)
+        assert_check_grads(wrong, arrays)
+        with pytest.raises(AssertionError, match="differ by"):
+            assert_adjoint(wrong, arrays)
+
+
+def test_derivatives_may_be_taken_twice_from_one_tape():
+    """The pullback runs again for every row of a Jacobian; it must not have used anything up."""
+    (x,) = normal("twice", (4, 2))
+    index = np.array([0, 1, 1, 0])
+    first = backward(lambda x: ops.segment_softmax(x, index, 2), [x], np.ones((4, 2)))
+    again = backward(lambda x: ops.segment_softmax(x, index, 2), [x], np.ones((4, 2)))
+    np.testing.assert_array_equal(first[0], again[0])
+    assert zlib.crc32(first[0].tobytes()) == zlib.crc32(again[0].tobytes())
+    assert forward(ops.softmax, [x], [np.zeros_like(x)]).tolist() == np.zeros((4, 2)).tolist()

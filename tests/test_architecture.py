@@ -1,0 +1,222 @@
+"""The floors of docs/design.md, section 4, and the house rules that can be read off the source."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from pathlib import Path
+
+import pytest
+
+import graphnn as gn
+
+PACKAGE = Path(gn.__file__).parent
+
+# A file may import from lower floors only. A folder's name stands for the files in it that have no line.
+FLOORS = {
+    "types": 0, "checks": 0, "initializers": 0,
+    "ops.sparse": 1, "ops.arrays": 1,
+    "ops.activations": 2, "ops.primitives": 2, "ops.jax": 2,
+    "ops": 3, "autodiff": 3,
+    "graph": 4, "batch": 4,
+    "convert": 5, "kernels": 5,
+    "layer": 6, "propagation": 6, "losses": 6, "metrics": 6, "optim": 6, "insight.plot": 6,
+    "layers": 7,
+    "models": 8, "transforms": 8, "testing": 8, "training": 8, "insight": 8, "chem": 8, "datasets": 8,
+    "estimators": 9,
+    "": 11,  # the public face, graphnn/__init__.py
+    "demo": 12, "demo.baselines": 8,  # programs are written against the public face, like those of any user
+    "cli": 13,
+    "__main__": 14,
+}  # fmt: skip
+
+# On one floor these may import those: what reads first stands first.
+BESIDE = {
+    ("checks", "types"),
+    ("ops.primitives", "ops.activations"),
+    ("ops.jax", "ops.primitives"),
+    ("batch", "graph"),
+    ("losses", "layer"),  # for matching names to a pattern
+}
+FOLDERS = (
+    "layers",
+    "training",
+    "insight",
+    "datasets",
+    "demo",
+)  # their __init__ may gather the folder's own files
+
+LAZY = (
+    "matplotlib", "networkx", "scipy.linalg", "scipy.optimize", "scipy.stats", "jax", "rdkit", "sklearn",
+    "tqdm", "IPython",
+)  # fmt: skip
+UNSAFE_MODULES = ("pickle", "marshal", "shelve", "dill", "joblib", "cloudpickle")
+UNSAFE_CALLS = ("eval", "exec", "__import__")
+
+
+def module_name(path):
+    """Return the dotted name below graphnn, "" for the public face."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in FILES.items()}
+every_file = pytest.mark.parametrize("module", FILES, ids=lambda name: name or "graphnn")
+
+
+def imports(tree):
+    """Yield (dotted name, whether it runs when the file is imported) for every import of a file."""
+
+    def visit(node, at_import):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import):
+                yield from ((alias.name, at_import) for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                assert child.level == 0, "imports are absolute"
+                yield from ((f"{child.module}.{alias.name}", at_import) for alias in child.names)
+            else:
+                inside = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)) or _for_types_only(child)
+                yield from visit(child, at_import and not inside)
+
+    return list(visit(tree, True))
+
+
+def _for_types_only(node):
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def ours(name):
+    """Return the file of this package that an imported name lies in, or None for somebody else's."""
+    if name.partition(".")[0] != "graphnn":
+        return None
+    rest = name.partition(".")[2]
+    while rest not in FILES:  # graphnn.layer.Layer lies in layer, graphnn.ops in ops
+        rest = rest.rpartition(".")[0]
+    return rest
+
+
+def floor(module):
+    name = module
+    while name not in FLOORS:
+        name = name.rpartition(".")[0] or "?"
+        assert name != "?", f"graphnn/{module.replace('.', '/')}.py stands on no floor; give it one in FLOORS"
+    return FLOORS[name]
+
+
+def may_import(importer, imported):
+    gathers = importer in FOLDERS and imported.startswith(f"{importer}.")
+    return floor(imported) < floor(importer) or (importer, imported) in BESIDE or gathers
+
+
+def is_package(name, packages):
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+@every_file
+def test_imports_come_from_lower_floors(module):
+    wrong = sorted(
+        f"{module} (floor {floor(module)}) imports {target} (floor {floor(target)})"
+        for target in {ours(name) for name, _ in imports(TREES[module])} - {None, module}
+        if not may_import(module, target)
+    )
+    assert not wrong
+
+
+def test_the_tables_name_nothing_that_is_not_used():
+    used = {(module, ours(name)) for module, tree in TREES.items() for name, _ in imports(tree)}
+    assert {pair for pair in BESIDE if pair not in used} == set()
+    assert all(floor(a) == floor(b) for a, b in BESIDE)
+
+
+def test_imports_are_seen():
+    source = (
+        "import numpy as np\nfrom graphnn import ops\ndef f():\n    import jax.numpy\n"
+        "if TYPE_CHECKING:\n    import tqdm\n"
+    )
+    assert imports(ast.parse(source)) == [
+        ("numpy", True), ("graphnn.ops", True), ("jax.numpy", False), ("tqdm", False),
+    ]  # fmt: skip
+    assert ours("graphnn.ops.sparse.group") == "ops.sparse"
+    assert ours("graphnn.fit") == ""
+    assert ours("numpy.graphnn") is None
+    assert not may_import("graph", "batch")
+    assert may_import("batch", "graph")
+    assert not may_import("layer", "layers.dense")
+
+
+@pytest.mark.parametrize("module", [name for name in FILES if name.startswith("layers")])
+def test_layers_do_not_know_what_computes_them(module):
+    assert [
+        name for name, _ in imports(TREES[module]) if is_package(name, ("numpy", "scipy", "autograd", "jax"))
+    ] == []
+
+
+@every_file
+def test_heavy_packages_are_imported_where_they_are_used(module):
+    if module == "ops.jax":
+        pytest.skip("is itself imported only once a JAX array has arrived")
+    at_import = [name for name, now in imports(TREES[module]) if now]
+    assert [name for name in at_import if is_package(name, LAZY)] == []
+    assert "graphnn.ops.jax" not in at_import
+
+
+@every_file
+def test_no_file_can_run_what_it_reads(module):
+    assert [name for name, _ in imports(TREES[module]) if is_package(name, UNSAFE_MODULES)] == []
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in UNSAFE_CALLS, f"line {node.lineno}"
+        if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
+            assert isinstance(node.value, ast.Constant), f"line {node.value.lineno}"
+            assert node.value.value is False, f"line {node.value.lineno}"
+
+
+@every_file
+def test_functions_have_names(module):
+    assert [node.lineno for node in ast.walk(TREES[module]) if isinstance(node, ast.Lambda)] == []
+
+
+@every_file
+def test_no_default_can_be_written_to(module):
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            for default in (*node.args.defaults, *node.args.kw_defaults):
+                assert not isinstance(default, (ast.List, ast.Dict, ast.Set)), f"line {node.lineno}"
+
+
+@every_file
+def test_every_file_says_what_it_is(module):
+    assert ast.get_docstring(TREES[module])
+    assert FILES[module].name != "utils.py"
+
+
+EXAMPLE_MISSING = pytest.mark.xfail(
+    strict=True, reason="has no example yet; take the name off WITHOUT_EXAMPLE with it"
+)
+WITHOUT_EXAMPLE = {
+    "Batch", "TrainingDiverged", "elu", "identity", "leaky_relu", "set_target_scale", "silu", "tanh",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[EXAMPLE_MISSING] if name in WITHOUT_EXAMPLE else [])
+        for name in gn.__all__
+        if not inspect.ismodule(getattr(gn, name))
+    ],
+)
+def test_public_names_are_explained_by_example(name):
+    assert ">>>" in (getattr(gn, name).__doc__ or "")
+
+
+def test_the_public_face_is_in_order_and_complete():
+    assert gn.__all__ == sorted(set(gn.__all__))
+    given = {
+        alias.asname or alias.name
+        for node in TREES[""].body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert given == set(gn.__all__)

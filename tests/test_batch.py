@@ -1,0 +1,258 @@
+"""Batch: the disjoint union, its parts, what `replace` keeps and what it forgets."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import cases
+import numpy as np
+import pytest
+import scipy.sparse
+
+import graphnn as gn
+from graphnn import kernels as k
+
+LAYOUTS = ("sparse", "list", "dense")
+
+
+def counting():
+    """Return a kernel that counts how often it is computed, and the count."""
+    calls = []
+
+    def kernel(graph):
+        calls.append(graph.n_nodes)
+        return 2.0 * np.eye(graph.n_nodes)
+
+    return kernel, calls
+
+
+def test_packing_stacks_nodes_and_shifts_edges():
+    graphs = cases.graphs("mixed", edges=True, global_features=True)
+    batch = gn.pack(graphs)
+    starts = np.cumsum([0] + [g.n_nodes for g in graphs])
+    assert (batch.n_graphs, batch.n_nodes, batch.n_edges) == (5, starts[-1], sum(g.n_edges for g in graphs))
+    assert len(batch) == 5
+    np.testing.assert_array_equal(batch.nodes, np.concatenate([g.nodes for g in graphs]))
+    np.testing.assert_array_equal(batch.edges, np.concatenate([g.edges for g in graphs]))
+    np.testing.assert_array_equal(batch.globals, np.stack([g.globals for g in graphs]))
+    for name in ("senders", "receivers"):
+        wanted = np.concatenate([getattr(g, name) + start for g, start in zip(graphs, starts, strict=False)])
+        np.testing.assert_array_equal(getattr(batch, name), wanted)
+    np.testing.assert_array_equal(batch.node_graph, np.repeat(range(5), [g.n_nodes for g in graphs]))
+    weights = np.concatenate([np.ones(g.n_edges) if g.weights is None else g.weights for g in graphs])
+    np.testing.assert_array_equal(batch.weights, weights)
+    assert gn.pack(cases.graphs("path")).weights is None
+
+
+def assert_same_graph(a, b):
+    for name in ("nodes", "senders", "receivers", "edges", "positions", "globals"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+    weights = [np.ones(g.n_edges) if g.weights is None else g.weights for g in (a, b)]
+    np.testing.assert_array_equal(*weights)
+    assert a.names == b.names
+
+
+def test_graphs_come_back_out_of_a_batch_and_of_its_parts():
+    graphs = [
+        graph.replace(names=[f"{i}-{j}" for j in range(graph.n_nodes)], positions=np.ones((graph.n_nodes, 2)) * i)
+        for i, graph in enumerate(cases.graphs("mixed", edges=True, global_features=True))
+    ]
+    batch = gn.pack(graphs, dtype=np.float32)  # another type, so that the graphs must be made anew
+    for a, b in zip(batch.graphs, graphs, strict=True):
+        assert a.dtype == np.float32
+        assert_same_graph(a, gn.pack([b], dtype=np.float32).graphs[0])
+    for part, chosen in ((batch[[4, 0]], [4, 0]), (batch[2:], [2, 3, 4]), (batch[-1], [4])):
+        for a, i in zip(part.graphs, chosen, strict=True):
+            assert_same_graph(a, batch.graphs[i])
+    assert [one.n_nodes for one in batch] == [g.n_nodes for g in graphs]
+    assert batch.names[1] == ("1-0",)
+    assert gn.pack(graphs).graphs[2] is graphs[2]
+
+
+def test_repr_tells_sizes():
+    text = repr(gn.pack(cases.graphs("two_sizes", edges=True)))
+    assert text == "Batch(2 graphs, 7 nodes, 11 edges, nodes=(7, 3), edges=(11, 2), layout='sparse', float64)"
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+class TestProductsOfConstantFeatures:
+    def test_they_are_computed_once_also_for_parts(self, layout):
+        kernel, calls = counting()
+        batch = gn.pack(cases.graphs("two_sizes"), layout=layout)
+        first = batch.propagate(kernel, batch.nodes)
+        assert batch.propagate(kernel, batch.nodes) is first
+        assert not first.flags.writeable
+        np.testing.assert_allclose(batch[[1]].propagate(kernel, batch[[1]].nodes), 2 * batch.graphs[1].nodes)
+        assert calls == [4, 3]
+
+    def test_other_nodes_give_other_products(self, layout):
+        batch = gn.pack(cases.graphs("two_sizes"), layout=layout)
+        kernel, _ = counting()
+        stale = batch.propagate(kernel, batch.nodes)
+        h = batch.nodes + 1.0
+        other = batch.replace(nodes=h)
+        np.testing.assert_allclose(other.propagate(kernel, other.nodes), 2 * h)
+        assert not other.has_own_features
+        np.testing.assert_array_equal(batch.propagate(kernel, batch.nodes), stale)
+
+    def test_other_weights_give_other_products(self, layout):
+        batch = gn.pack(cases.graphs("weighted"), layout=layout)
+        stale = batch.propagate(k.adjacency, batch.nodes)
+        for weights in (2 * batch.weights, list(2 * batch.weights), None):
+            other = batch.replace(weights=weights)
+            times = 2.0 if weights is not None else None
+            wanted = times * stale if times else batch.graphs[0].replace(weights=None).kernel(k.adjacency) @ batch.nodes
+            np.testing.assert_allclose(other.propagate(k.adjacency, other.nodes), wanted, rtol=1e-13)
+            np.testing.assert_allclose(other.graphs[0].kernel(k.adjacency) @ batch.nodes, wanted, rtol=1e-13)
+            np.testing.assert_allclose(other[[0]].propagate(k.adjacency, other.nodes), wanted, rtol=1e-13)
+        np.testing.assert_array_equal(batch.propagate(k.adjacency, batch.nodes), stale)
+
+    def test_other_kernels_give_other_products(self, layout):
+        batch = gn.pack(cases.graphs("two_sizes", kernels=True), layout=layout)
+        Ks = batch.kernels()
+        stale = batch.propagate(None, batch.nodes)
+        other = batch.replace(kernels=[3 * K for K in Ks])
+        np.testing.assert_allclose(other.propagate(None, other.nodes), 3 * stale, rtol=1e-13)
+        sparse = batch.replace(kernels={"own": [scipy.sparse.csr_array(4 * K) for K in Ks]})
+        np.testing.assert_allclose(sparse.propagate("own", sparse.nodes), 4 * stale, rtol=1e-13)
+        np.testing.assert_array_equal(batch.propagate(None, batch.nodes), stale)
+        np.testing.assert_allclose(other.kernels()[1], 3 * Ks[1])
+
+    def test_other_ends_give_other_products(self, layout):
+        batch = gn.pack(cases.graphs("directed"), layout=layout)
+        batch.propagate(k.adjacency, batch.nodes)
+        turned = batch.replace(senders=batch.receivers, receivers=batch.senders)
+        wanted = batch.graphs[0].kernel(k.adjacency).T @ batch.nodes
+        np.testing.assert_allclose(turned.propagate(k.adjacency, turned.nodes), wanted, rtol=1e-13)
+
+    def test_a_traced_feature_is_never_remembered(self, layout):
+        batch = gn.pack(cases.graphs("two_sizes"), layout=layout)
+        for _ in range(2):
+            g = gn.grad(lambda h: (batch.replace(nodes=h).propagate(k.laplacian, h) ** 2).sum())(batch.nodes)
+        K = scipy.linalg.block_diag(*batch.kernels(k.laplacian))
+        np.testing.assert_allclose(g, 2 * K.T @ K @ batch.nodes, rtol=1e-12, atol=1e-12)
+
+
+def test_hidden_features_never_reach_a_kernel():
+    seen = []
+
+    def kernel(graph):
+        seen.append(graph.nodes.copy())
+        return np.eye(graph.n_nodes)
+
+    batch = gn.pack(cases.graphs("path"))
+    batch.replace(nodes=batch.nodes * 0).propagate(kernel, batch.nodes)
+    np.testing.assert_array_equal(seen[0], batch.nodes)
+
+
+def test_layouts_turn_into_each_other_and_say_so():
+    batch = gn.pack(cases.graphs("two_sizes"))
+    for layout in LAYOUTS:
+        other = batch.with_layout(layout)
+        assert other.layout == gn.pack(batch, layout=layout).layout == layout
+        assert gn.pack(other).layout == layout
+        assert other.has_own_features
+        hidden = batch.replace(nodes=batch.nodes + 1.0).with_layout(layout)
+        np.testing.assert_array_equal(hidden.nodes, batch.nodes + 1.0)
+    assert gn.pack(batch) is batch
+    operators = [type(gn.pack(batch, layout=name).packed.operator(k.adjacency)) for name in LAYOUTS]
+    assert operators == [gn.ops.SparseMatrix, list, gn.ops.PaddedBlocks]
+
+
+def test_a_batch_changes_its_type_and_keeps_everything_else():
+    batch = gn.pack(cases.graphs("mixed", edges=True, kernels=True), layout="list")
+    small = gn.pack(batch, dtype=np.float32)
+    assert (small.dtype, small.edges.dtype, small.weights.dtype, small.layout) == (*[np.dtype(np.float32)] * 3, "list")
+    for layout in LAYOUTS:
+        again = gn.pack(small, layout=layout)
+        assert again.propagate(None, again.nodes).dtype == np.float32
+        assert again.replace(kernels=batch.kernels()).propagate(None, again.nodes).dtype == np.float32
+    assert gn.pack(small, dtype=np.float64).dtype == np.float64
+    assert gn.pack(batch, dtype=np.float64) is batch
+    mixed = [cases.graph("path", dtype=np.float32), cases.graph("path")]
+    assert gn.pack(mixed).nodes.dtype == np.float64
+
+
+def test_a_part_of_a_batch_whose_features_were_replaced_is_refused():
+    """Taking a part once fell back to the edge features that had come in."""
+    batch = gn.pack(cases.graphs("two_sizes", edges=True, global_features=True))
+    for name in ("nodes", "edges", "globals"):
+        with pytest.raises(TypeError, match="fresh from pack"):
+            batch.replace(**{name: getattr(batch, name) * 2})[[0]]
+
+
+def test_weights_flow_through_parts_traced_or_not():
+    batch = gn.pack(cases.graphs("mixed"))
+
+    def loss(weights):
+        part = batch.replace(weights=weights)[[4, 0]]
+        return (part.propagate(k.random_walk, part.nodes) ** 2).sum()
+
+    g = gn.grad(loss)(batch.weights)
+    offsets = batch.packed.edge_offsets
+    untouched = np.ones(batch.n_edges, bool)
+    for i in (4, 0):
+        piece = slice(*offsets[i : i + 2])
+        untouched[piece] = False
+        alone = gn.pack([batch.graphs[i]])
+        one = gn.grad(lambda w, b=alone: (b.replace(weights=w).propagate(k.random_walk, b.nodes) ** 2).sum())
+        np.testing.assert_allclose(g[piece], one(batch.weights[piece]), rtol=1e-12, atol=1e-14)
+    assert not g[untouched].any()
+
+
+class TestFromArrays:
+    def test_it_is_what_pack_makes(self):
+        graphs = cases.graphs("mixed")
+        batch = gn.pack(graphs)
+        for layout in LAYOUTS:
+            made = gn.Batch.from_arrays(
+                batch.nodes, batch.senders, batch.receivers, batch.node_graph, 5, weights=batch.weights, layout=layout
+            )
+            h = np.ones((made.n_nodes, 2))
+            np.testing.assert_allclose(
+                made.propagate(k.normalized_adjacency, h), batch.propagate(k.normalized_adjacency, h), rtol=1e-13
+            )
+            np.testing.assert_array_equal(gn.SumPool()({}, made), gn.SumPool()({}, batch))
+
+    def test_the_last_graphs_may_be_empty(self):
+        made = gn.Batch.from_arrays(np.ones((2, 1)), [0], [1], [0, 0], 3)
+        assert gn.SumPool()({}, made).ravel().tolist() == [2, 0, 0]
+
+    def test_nodes_may_be_traced(self):
+        x = np.random.default_rng(0).normal(size=(3, 2))
+
+        def loss(x):
+            batch = gn.Batch.from_arrays(x, [0, 1], [1, 0], [0, 0, 1], 2)
+            return (batch.propagate(k.normalized_adjacency, batch.nodes) ** 2).sum()
+
+        K = np.array([[0.5, 0.5, 0], [0.5, 0.5, 0], [0, 0, 1]])
+        np.testing.assert_allclose(gn.grad(loss)(x), 2 * K.T @ K @ x, rtol=1e-13)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (([0, 5], [1, 0], [0, 0, 1], 2), "senders: contains 5 but the graph has 3 nodes"),
+            (([0], [1, 0], [0, 0, 1], 2), r"receivers: expected 1 entries \(one per sender\), got 2"),
+            (([0], [1], [1, 0, 0], 2), "node_graph: nodes and edges of one graph must stand together"),
+            (([2, 0], [2, 1], [0, 0, 1], 2), "receivers: nodes and edges of one graph must stand together"),
+            (([0], [2], [0, 0, 1], 2), "senders: an edge goes from one graph to another"),
+            (([0], [1], [0, 0, 2], 2), r"node_graph: expected 3 numbers \(one per node\) of graphs 0..1"),
+            (([0], [1], [0, 0], 2), r"node_graph: expected 3 numbers"),
+        ],
+    )
+    def test_blocks_out_of_order_are_refused(self, arguments, message):
+        with pytest.raises(gn.GraphError, match=message):
+            gn.Batch.from_arrays(np.ones((3, 1)), *arguments)
+
+
+@pytest.mark.parametrize("copied", [lambda batch: pickle.loads(pickle.dumps(batch)), copy.deepcopy])
+def test_copies_compute_the_same(copied):
+    batch = gn.pack(cases.graphs("mixed", edges=True))
+    model = gn.Sequential(gn.GraphConv(4, gn.tanh), gn.NeuralFingerprint(3))
+    params = cases.parameters(model, batch)
+    wanted = model(params, batch)
+    for one in (batch, batch[[4, 2]]):
+        twin = copied(one)
+        np.testing.assert_array_equal(model(params, twin), model(params, one))
+    np.testing.assert_array_equal(model(params, batch), wanted)

@@ -1,0 +1,24 @@
+"""The benchmarks run; what they measure depends on the machine and is not tested."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_training_step():
+    environment = {name: value for name, value in os.environ.items() if name != "GRAPHNN_SKETCH"}
+    environment |= {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "benchmarks/training_step.py", "--smoke"],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for row in ("W1 step", "W3 step", "W3 epoch", "W3 cut a mini-batch", "W6 step", "W6 epoch"):
+        assert f"{row:22} graphnn " in done.stdout
+    assert done.stdout.count("a mini-batch costs") == 2
+    assert "prototype" not in done.stdout

@@ -1,0 +1,163 @@
+"""Layer, Scope, init, apply and check: the contract at the top of layer.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import cases
+import numpy as np
+import pytest
+
+import graphnn as gn
+from graphnn.layer import first_not_finite, matching
+
+
+@dataclass(frozen=True)
+class Probe(gn.Layer):
+    """Shows what a layer sees of its parameters."""
+
+    seen: list
+
+    def forward(self, params, graphs):
+        params("weight", (3, 2), gn.glorot)
+        params("bias", (2,), gn.zeros)
+        self.seen.append((list(params), len(params), "weight" in params, params["bias"].tolist(), repr(params), params.train))
+        return graphs
+
+
+class TwoHeads(gn.Layer):
+    """A model of two outputs, without a dataclass."""
+
+    encoder = gn.Sequential(gn.GraphConv(4, gn.relu), gn.SumPool())
+    size, label = gn.Dense(1), gn.Dense(2)
+
+    def forward(self, params, graphs):
+        z = self.encoder(params.scope("encoder"), graphs)
+        return self.size(params.scope("size"), z), self.label(params.scope("label"), z)
+
+
+batch = gn.pack(cases.graphs("two_sizes"))
+
+
+def test_inside_a_layer_the_parameters_read_like_its_own_dict():
+    seen = []
+    model = gn.Sequential(gn.Dense(3), Probe(seen))
+    params = model.init(0, batch)
+    assert sorted(params) == ["0.dense.bias", "0.dense.weight", "1.probe.bias", "1.probe.weight"]
+    names, count, has, bias, text, train = seen[0]
+    assert (sorted(names), count, has, bias, train) == (["bias", "weight"], 2, True, [0.0, 0.0], False)
+    assert text.startswith("{'weight': array(")
+    model.apply(params, batch, train=True)
+    assert seen[1][-1] is True
+
+
+def test_a_class_with_parts_is_a_model():
+    model = TwoHeads()
+    params = model.init(0, batch)
+    assert [name.split(".")[0] for name in params] == ["encoder"] * 2 + ["size"] * 2 + ["label"] * 2
+    size, label = model(params, batch)
+    assert (size.shape, label.shape) == ((2, 1), (2, 2))
+    assert (repr(model), model) == ("TwoHeads()", TwoHeads())
+    assert hash(model) == hash(TwoHeads())
+
+
+def test_a_model_takes_batches_lists_single_graphs_and_the_order_of_the_dict_never_matters():
+    model = gn.Sequential(gn.GraphConv(2), gn.SumPool())
+    params = cases.parameters(model, batch)
+    wanted = model(params, batch)
+    np.testing.assert_array_equal(model(params, list(batch.graphs)), wanted)
+    np.testing.assert_array_equal(model(params, batch.graphs[1]), wanted[1:])
+    np.testing.assert_array_equal(model(dict(reversed(params.items())), batch), wanted)
+    np.testing.assert_array_equal(model(MappingProxyType(params), batch), wanted)
+    np.testing.assert_array_equal(model({**params, "of another model": "not looked at"}, batch), wanted)
+
+
+def test_a_saved_file_is_a_dict_of_parameters(tmp_path):
+    model = gn.Sequential(gn.GraphConv(2), gn.SumPool())
+    params = cases.parameters(model, batch)
+    np.savez(tmp_path / "model.npz", **params)
+    with np.load(tmp_path / "model.npz") as loaded:
+        np.testing.assert_array_equal(model(loaded, batch), model(params, batch))
+
+
+def test_whole_numbers_in_a_plain_array_become_floats_and_float32_stays():
+    model = gn.Dense(2)
+    assert {v.dtype for v in model.init(0, np.ones((2, 3), int)).values()} == {np.dtype(float)}
+    params = model.init(0, np.ones((2, 3), np.float32))
+    assert {v.dtype for v in params.values()} == {np.dtype(np.float32)}
+    assert model(params, np.ones((2, 3), np.float32)).dtype == np.float32
+    assert model(params, np.ones((2, 3), np.float16)).dtype == np.float64
+
+
+def test_seeds_make_parameters_and_names_make_streams():
+    model = gn.Sequential(gn.Dense(3), gn.Dense(3), gn.Dense(3))
+    one, two = model.init(0, np.ones((1, 3))), model.init(1, np.ones((1, 3)))
+    weights = [p[f"{i}.dense.weight"] for p in (one, two) for i in range(3)]
+    for i, a in enumerate(weights):
+        for b in weights[i + 1 :]:
+            assert (a != b).all()
+    state = np.random.get_state()[1].copy()  # noqa: NPY002 - the state that must not move
+    model.init(np.int64(0), np.ones((1, 3)))
+    np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
+
+
+class TestCheck:
+    model = gn.Sequential(gn.GraphConv(2), gn.BatchNorm(), gn.Nodes())
+    params = model.init(0, batch)
+
+    def test_it_says_nothing_about_a_dict_that_fits(self):
+        self.model.check(self.params, batch)
+
+    @pytest.mark.parametrize(
+        ("change", "error", "message"),
+        [
+            (lambda p: p.pop("0.graphconv.bias"), KeyError, r"'0.graphconv.bias' are missing"),
+            (lambda p: p.update({"0.graphconv.wieght": 1}), KeyError, r"'0.graphconv.wieght' are not of this model.*weight"),
+            (lambda p: p.update({"0.graphconv.bias": np.ones(3)}), ValueError, r"has shape \(3,\), this input needs \(2,\)"),
+            (
+                lambda p: p.update({"conv.weight": p.pop("0.graphconv.weight")}),
+                KeyError,
+                r"'0.graphconv.weight' are missing; did you mean 'conv.weight'",
+            ),
+        ],
+    )
+    def test_it_is_strict_both_ways(self, change, error, message):
+        params = dict(self.params)
+        change(params)
+        with pytest.raises(error, match=message):
+            self.model.check(params, batch)
+
+
+def test_glob_patterns_pick_names_in_order():
+    names = dict.fromkeys(["1.dense.weight", "0.graphconv.weight", "0.graphconv.bias"])
+    assert matching(names, "*.weight") == ["1.dense.weight", "0.graphconv.weight"]
+    assert matching(names, "0.*") == ["0.graphconv.weight", "0.graphconv.bias"]
+
+
+class TestFirstNotFinite:
+    model = gn.Sequential(gn.GraphConv(2), half := gn.Dense(2), gn.Nodes())
+    params = model.init(0, batch)
+
+    def test_a_parameter_comes_first(self):
+        bad = {**self.params, "1.dense.bias": np.array([np.nan, 0.0])}
+        assert first_not_finite(self.model, bad, batch) == "parameter '1.dense.bias'"
+
+    def test_then_the_first_layer_to_make_one(self):
+        huge = {**self.params, "1.dense.weight": np.full((2, 2), 1e308)}
+        huge["0.graphconv.weight"] = np.full((3, 2), 1e200)
+        assert first_not_finite(self.model, huge, batch) == "the output of layer '1.dense'"
+
+    def test_else_the_loss(self):
+        assert first_not_finite(self.model, self.params, batch) == "the loss"
+
+
+def test_a_layer_without_forward_says_so():
+    with pytest.raises(NotImplementedError, match=r"Empty has no forward\(params, graphs\)"):
+        type("Empty", (gn.Layer,), {})().init(0, batch)
+
+
+def test_a_setting_equal_to_its_default_is_not_printed():
+    assert repr(gn.BatchNorm(momentum=float("0.1"))) == "BatchNorm()"
+    assert repr(gn.GraphConv(3, gn.relu)) == "GraphConv(3, activation=relu)"
+    assert repr(gn.GraphConv(3, kernel=gn.kernels.Heat(0.5))) == "GraphConv(3, kernel=Heat(t=0.5, laplacian=laplacian))"

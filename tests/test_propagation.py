@@ -1,0 +1,105 @@
+"""Network propagation against closed forms, and its kinship with the layers."""
+
+from __future__ import annotations
+
+import cases
+import networkx as nx
+import numpy as np
+import pytest
+
+import graphnn as gn
+from graphnn import kernels as k
+from graphnn.datasets.embedded import karate
+from graphnn.propagation import propagate, spread_labels
+
+KERNELS = [k.normalized_adjacency, k.random_walk]
+
+
+def signal(batch: gn.Batch, width: int = 2) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(batch.n_nodes, width))
+
+
+def whole(batch: gn.Batch, kernel) -> np.ndarray:
+    """Return the kernel of all the graphs as one block-diagonal array."""
+    out = np.zeros((batch.n_nodes, batch.n_nodes))
+    start = 0
+    for K in batch.kernels(kernel):
+        out[start : start + len(K), start : start + len(K)] = K
+        start += len(K)
+    return out
+
+
+def test_one_step_without_restart_is_a_graph_conv_with_the_identity_as_weight():
+    batch = gn.pack(cases.graphs("mixed"))
+    params = {"weight": np.eye(cases.WIDTH), "bias": np.zeros(cases.WIDTH)}
+    for kernel in (k.adjacency, *KERNELS):
+        wanted = gn.GraphConv(cases.WIDTH, kernel=kernel)(params, batch).nodes
+        found = propagate(batch, batch.nodes, kernel=kernel, restart=0, steps=1)
+        np.testing.assert_allclose(found, wanted, rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("restart", [0.1, 0.5, 1.0])
+@pytest.mark.parametrize("flavour", ["mixed", "directed", "multi_edge", "empty_between", "one_node"])
+def test_random_walk_with_restart_settles_where_the_linear_system_says(flavour, restart, kernel):
+    batch = gn.pack(cases.graphs(flavour))
+    x, K = signal(batch), whole(batch, kernel)
+    wanted = restart * np.linalg.solve(np.eye(len(K)) - (1 - restart) * K, x)
+    np.testing.assert_allclose(propagate(batch, x, kernel=kernel, restart=restart), wanted, atol=1e-8)
+    page_rank = batch.propagate(k.PersonalizedPageRank(restart, kernel), x)
+    np.testing.assert_allclose(page_rank, wanted, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("steps", [0, 1, 4])
+def test_a_number_of_steps_is_that_many(steps):
+    batch = gn.pack(cases.graphs("mixed"))
+    x, K = signal(batch), whole(batch, k.random_walk)
+    h = x
+    for _ in range(steps):
+        h = 0.7 * K @ h + 0.3 * x
+    found = propagate(batch, x, kernel=k.random_walk, restart=0.3, steps=steps)
+    np.testing.assert_allclose(found, h, rtol=1e-12, atol=1e-13)
+
+
+def test_a_vector_comes_back_a_vector_and_the_signal_is_not_touched():
+    batch = gn.pack(cases.graphs("two_sizes"))
+    x = signal(batch, 1).ravel()
+    before = x.copy()
+    found = propagate(batch, x)
+    assert found.shape == x.shape
+    np.testing.assert_array_equal(x, before)
+    np.testing.assert_allclose(found, propagate(batch, x[:, None])[:, 0], rtol=1e-15)
+    assert propagate(gn.pack(cases.graphs("path", dtype=np.float32)), np.ones(4)).dtype == np.float32
+
+
+def test_two_labels_tell_the_karate_club_apart():
+    club = karate()
+    seen = np.isin(np.arange(34), [0, 33])
+    scores = spread_labels(club.graph, club.labels, seen)
+    assert scores.shape == (34, 2)
+    assert (scores.argmax(axis=1) == club.labels).mean() > 0.9
+    relabelled = np.where(seen, club.labels, -1)
+    np.testing.assert_array_equal(spread_labels(club.graph, relabelled, seen), scores)
+
+
+def test_label_spreading_is_the_closed_form_of_zhou():
+    G = nx.path_graph(5)
+    graph = gn.from_adjacency(nx.to_numpy_array(G))
+    labels, seen = np.array([2, 0, 0, 0, 1]), np.array([True, False, False, False, True])
+    S = graph.kernel(k.normalized_adjacency)
+    one_hot = np.zeros((5, 3))
+    one_hot[0, 2] = one_hot[4, 1] = 1
+    wanted = 0.1 * np.linalg.solve(np.eye(5) - 0.9 * S, one_hot)
+    np.testing.assert_allclose(spread_labels(graph, labels, seen), wanted, atol=1e-8)
+
+
+def test_a_signal_that_does_not_settle_is_refused():
+    graph = gn.from_adjacency(nx.to_numpy_array(nx.path_graph(3)))
+    with pytest.raises(ValueError, match=r"still changes after 10000 steps; use a kernel"):
+        propagate(graph, np.ones(3), kernel=alternating, restart=1e-9)
+
+
+@gn.local
+def alternating(graph):
+    """The signs change at each step, and with next to no restart they never stop."""
+    return -1.0 * gn.kernels.random_walk(graph).toarray()
