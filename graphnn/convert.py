@@ -346,7 +346,7 @@ def from_adjacency(matrix: Any, nodes: Any = None) -> Graph:
     >>> from_adjacency([[0, 0], [2, 0]])
     Graph(n_nodes=2, n_edges=1, nodes=(2, 1) float64, weights=(1,) float64; A[i, j] is the edge from j to i)
     """
-    given = matrix if scipy.sparse.issparse(matrix) else numbers(matrix, "adjacency")
+    given: Any = matrix if scipy.sparse.issparse(matrix) else numbers(matrix, "adjacency")
     if given.ndim != 2 or given.shape[0] != given.shape[1]:
         raise GraphError("adjacency", f"expected a square matrix, got shape {given.shape}")
     coo = scipy.sparse.coo_array(given, copy=True)

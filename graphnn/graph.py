@@ -21,6 +21,7 @@ from graphnn.ops import SparseMatrix
 from graphnn.ops.sparse import Pattern, group
 from graphnn.types import Array, KernelFn
 
+
 def local(kernel: Any) -> Any:
     """Mark a kernel whose value on a disjoint union is the block diagonal of its values on the parts.
 

@@ -51,7 +51,8 @@ def propagate(
     if not np.isfinite(x).all():
         raise ValueError("propagate: the signal has entries that are not finite; set them to 0 where nothing is known")
     h, start = x.reshape(batch.n_nodes, -1), x.reshape(batch.n_nodes, -1)
-    for step in range(10_000 if steps is None else steps):
+    most = 10_000
+    for _ in range(most if steps is None else steps):
         before = h
         h = (1.0 - restart) * batch.propagate(kernel, h) + restart * start
         if steps is None and np.abs(h - before).max(initial=0.0) <= tolerance:
@@ -59,7 +60,7 @@ def propagate(
     else:
         if steps is None:
             raise ValueError(
-                f"propagate: the signal still changes after {step + 1} steps; "
+                f"propagate: the signal still changes after {most} steps; "
                 "use a kernel whose eigenvalues lie within 1, a larger restart, or say steps="
             )
     return h.reshape(x.shape)

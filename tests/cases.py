@@ -1,7 +1,7 @@
-"""Named small graphs, one for each thing that has broken a graph library before, and two layers a user might write.
+"""Named small graphs, one for each thing that has broken a graph library before, and two layers of a user.
 
-Features are generic random numbers and parameters have random biases: exactly zero pre-activations would sit on the
-kink of relu, where two right derivatives may differ.
+Features are generic random numbers and parameters have random biases: exactly zero pre-activations would sit
+on the kink of relu, where two right derivatives may differ.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import graphnn as gn
 
 WIDTH, EDGE_WIDTH, GLOBAL_WIDTH, CODES = 3, 2, 2, 4
 
-# name: (n_nodes, [(sender, receiver), ...], weighted)
+# by name, the number of nodes, the (sender, receiver) of every edge, and whether they are weighted
 SHAPES = {
     "path": (4, [(0, 1), (1, 0), (1, 2), (2, 1), (2, 3), (3, 2)], False),
     "isolated_node": (4, [(0, 1), (1, 0), (1, 3), (3, 1)], False),

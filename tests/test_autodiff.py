@@ -52,14 +52,15 @@ def with_ops(p):
 
 
 FUNCTIONS = [once, shared, by_loop, copied, leaf_itself, with_ops]
-ADDED_IN_ANOTHER_ORDER = [copied]  # several gradients of one leaf: autograd adds them in the order of its lookups
+# Where a leaf has several gradients, autograd adds them in the order of its dictionary lookups, we in that of use.
+ADDED_IN_ANOTHER_ORDER = [copied]
 
 
 def assert_same_bits(found: dict, wanted: dict) -> None:
     assert list(found) == list(wanted)
-    for name in wanted:
-        assert found[name].tobytes() == np.asarray(wanted[name]).tobytes(), name
-        assert found[name].shape == np.shape(wanted[name])
+    for name, array in wanted.items():
+        assert found[name].tobytes() == np.asarray(array).tobytes(), name
+        assert found[name].shape == np.shape(array)
 
 
 def dot(xs: dict, ys: dict) -> float:
@@ -70,7 +71,8 @@ def direction(name: str) -> dict:
     return dict(zip(PARAMS, normal(name, *(a.shape for a in PARAMS.values())), strict=True))
 
 
-@pytest.mark.filterwarnings("ignore:Output seems independent of input")  # autograd warns, and gives the same zeros
+# Where nothing depends on the leaves autograd warns; we give the same zeros in silence.
+@pytest.mark.filterwarnings("ignore:Output seems independent of input")
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
 class TestAgainstAutograd:
     def test_gradients_of_a_dict_are_the_same_bits(self, function):
@@ -111,7 +113,11 @@ class TestAgainstAutograd:
         def forward(p):
             return gn.jvp(function, p, v)[1]
 
-        results = [outer(along(inner))(PARAMS) for outer in (gn.grad, autograd.grad) for inner in (gn.grad, autograd.grad)]
+        results = [
+            outer(along(inner))(PARAMS)
+            for outer in (gn.grad, autograd.grad)
+            for inner in (gn.grad, autograd.grad)
+        ]
         results += [gn.grad(forward)(PARAMS), autograd.grad(forward)(PARAMS), gn.hvp(function, PARAMS, v)]
         found = [dot(r, w) for r in results]
         found += [float(gn.jvp(along(grad), PARAMS, w)[1]) for grad in (gn.grad, autograd.grad)]
@@ -147,7 +153,9 @@ class TestAgainstAutograd:
 
 def test_a_model_gives_the_bits_of_autograd():
     graph = gn.from_adjacency(np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]]), nodes=np.eye(3))
-    model = gn.Sequential(gn.GraphConv(4, gn.relu), gn.BatchNorm(), gn.GraphConv(4, gn.tanh), gn.SumPool(), gn.Dense(1))
+    model = gn.Sequential(
+        gn.GraphConv(4, gn.relu), gn.BatchNorm(), gn.GraphConv(4, gn.tanh), gn.SumPool(), gn.Dense(1)
+    )
     batch = gn.pack([graph, graph])
     params = model.init(0, batch)
 
@@ -197,7 +205,6 @@ class TestWhatTheFunctionSees:
     def test_an_empty_dict_has_an_empty_gradient(self):
         assert gn.value_and_grad(lambda p: 1.5)({}) == (1.5, {})
         assert gn.hvp(lambda p: 1.5, {}, {}) == {}
-
 
     def test_a_dict_or_list_boxed_by_autograd_is_a_dict_or_list(self):
         seen = []
@@ -252,7 +259,14 @@ class TestAux:
 
         (value, more), grads = gn.value_and_grad(function, has_aux=True)(PARAMS)
         assert_same_bits(grads, autograd.grad(once)(PARAMS))
-        found = [value, more["a"], more["deep"][0], *more["deep"][1][:1], more["deep"][1][1]["b"], more["deep"][2].first]
+        found = [
+            value,
+            more["a"],
+            more["deep"][0],
+            *more["deep"][1][:1],
+            more["deep"][1][1]["b"],
+            more["deep"][2].first,
+        ]
         assert not any(isbox(x) for x in found)
         assert isinstance(more["deep"][2], Pair)
         np.testing.assert_array_equal(found[-1], 2 * B)
@@ -276,7 +290,9 @@ class TestAux:
 
 
 class TestErrors:
-    @pytest.mark.parametrize("leaf", [np.array([1, 2]), 3, True, np.array([True]), "name", None, np.array([1j])])
+    @pytest.mark.parametrize(
+        "leaf", [np.array([1, 2]), 3, True, np.array([True]), "name", None, np.array([1j])]
+    )
     def test_a_leaf_that_is_not_floating_is_named(self, leaf):
         text = r"parameter 'codes' has dtype .*; only floating numbers have gradients, convert it to float"
         with pytest.raises(TypeError, match=text):
@@ -313,7 +329,9 @@ class TestErrors:
             who(square, {"a": np.ones(3)}, {"b": np.ones(3)})
         with pytest.raises(ValueError, match=r"must have the form of the parameters, \['a'\], got \[0\]"):
             who(square, {"a": np.ones(3)}, [np.ones(3)])
-        with pytest.raises(ValueError, match=r"the direction has shape \(1,\) along parameter 'a', which has shape \(3,\)"):
+        with pytest.raises(
+            ValueError, match=r"the direction has shape \(1,\) along parameter 'a', which has shape \(3,\)"
+        ):
             who(square, {"a": np.ones(3)}, {"a": np.ones(1)})
         with pytest.raises(ValueError, match=r"has shape \(1,\) along the argument, which has shape \(3,\)"):
             who(lambda p: (p**2).sum(), np.ones(3), np.ones(1))
@@ -375,7 +393,9 @@ class TestMultiGrad:
         grads = gn.multi_grad(self.losses)(PARAMS)[1]
         whole = gn.grad(lambda p: sum(self.losses(p).values()))(PARAMS)
         for name in PARAMS:
-            np.testing.assert_allclose(sum(g[name] for g in grads.values()), whole[name], rtol=1e-13, atol=1e-14)
+            np.testing.assert_allclose(
+                sum(g[name] for g in grads.values()), whole[name], rtol=1e-13, atol=1e-14
+            )
 
     def test_the_function_runs_once(self):
         calls = []
@@ -404,7 +424,9 @@ class TestMultiGrad:
     def test_what_is_no_dict_of_scalars_is_refused_by_name(self):
         with pytest.raises(TypeError, match="multi_grad: the function must return a dict of scalars, got"):
             gn.multi_grad(lambda x: x**2)(2.0)
-        with pytest.raises(TypeError, match=r"loss 'b' must return a scalar to be differentiated, got shape \(2,\)"):
+        with pytest.raises(
+            TypeError, match=r"loss 'b' must return a scalar to be differentiated, got shape \(2,\)"
+        ):
             gn.multi_grad(lambda x: {"a": x.sum(), "b": x})(np.ones(2))
 
 
@@ -427,7 +449,9 @@ class TestFlatten:
         v = direction("v")
         found = gn.hvp(lambda flat: shared(unflatten(flat)), vector, gn.flatten(v)[0])
         still = {**v, "1.running_mean": np.zeros(2)}
-        np.testing.assert_allclose(found, gn.flatten(gn.hvp(shared, PARAMS, still))[0], rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(
+            found, gn.flatten(gn.hvp(shared, PARAMS, still))[0], rtol=1e-12, atol=1e-14
+        )
 
     def test_float32_stays(self):
         vector, unflatten = gn.flatten({"a": np.ones((2, 2), np.float32), "b": np.ones(1, np.float32)})
@@ -476,7 +500,9 @@ class TestAfterAnException:
         assert_same_bits(gn.grad(shared)(PARAMS), autograd.grad(shared)(PARAMS))
         for inner in (gn.grad, autograd.grad):
             for outer in (gn.grad, autograd.grad):
-                assert float(outer(lambda x, d=inner: x * d(lambda y: x * y**2)(x))(3.0)) == pytest.approx(54.0)
+                assert float(outer(lambda x, d=inner: x * d(lambda y: x * y**2)(x))(3.0)) == pytest.approx(
+                    54.0
+                )
 
     @pytest.mark.parametrize("outer", [gn.grad, autograd.grad])
     @pytest.mark.parametrize("inner", [gn.grad, autograd.grad])

@@ -29,14 +29,18 @@ class TestErrors:
         assert isinstance(error, ArithmeticError)
 
     @pytest.mark.parametrize("clone", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))])
-    @pytest.mark.parametrize("error", [GraphError("nodes", "none", 1), TrainingDiverged("gone", 3, "w")], ids=repr)
+    @pytest.mark.parametrize(
+        "error", [GraphError("nodes", "none", 1), TrainingDiverged("gone", 3, "w")], ids=repr
+    )
     def test_errors_cross_process_boundaries_whole(self, error, clone):
         again = clone(error)
         assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
 
 
 class TestNumbers:
-    @pytest.mark.parametrize("dtype", [bool, np.int8, np.uint8, np.int64, np.float16, np.float64, np.longdouble])
+    @pytest.mark.parametrize(
+        "dtype", [bool, np.int8, np.uint8, np.int64, np.float16, np.float64, np.longdouble]
+    )
     def test_everything_but_float32_becomes_float64(self, dtype):
         out = numbers(np.array([[1, 0]], dtype), "nodes")
         assert (out.dtype, out.tolist()) == (np.float64, [[1.0, 0.0]])
@@ -64,7 +68,10 @@ class TestNumbers:
             ([1j], "graph.nodes: expected numbers, got dtype complex128"),
             ([[1.0, 2.0], [np.nan, 0.0]], r"graph.nodes: entry \(1, 0\) is nan; every entry must be finite"),
             ([np.inf], r"graph.nodes: entry \(0,\) is inf; every entry must be finite"),
-            (np.array(["2020-01-01"], "datetime64[D]"), "graph.nodes: expected numbers, got dtype datetime64"),
+            (
+                np.array(["2020-01-01"], "datetime64[D]"),
+                "graph.nodes: expected numbers, got dtype datetime64",
+            ),
         ],
     )
     def test_what_is_no_finite_number_is_refused(self, value, text):
@@ -87,7 +94,10 @@ class TestIndices:
         [
             ([0, 7], r"graph.receivers: contains 7 but the graph has 5 nodes \(0..4\)"),
             ([-1, 0], r"graph.receivers: contains -1 but the graph has 5 nodes \(0..4\)"),
-            ([0.0], r"graph.receivers: expected a one-dimensional integer array, got shape \(1,\) of float64"),
+            (
+                [0.0],
+                r"graph.receivers: expected a one-dimensional integer array, got shape \(1,\) of float64",
+            ),
             ([True], r"got shape \(1,\) of bool"),
             ([[0]], r"got shape \(1, 1\) of int64"),
             (["a"], r"got shape \(1,\) of <U1"),
@@ -124,7 +134,9 @@ class TestSameShape:
         ],
     )
     def test_every_other_pair_is_refused_with_a_remedy(self, p, t, remedy):
-        with pytest.raises(ValueError, match=r"loss: predictions \(.*\) and targets \(.*\) differ in shape; " + remedy):
+        with pytest.raises(
+            ValueError, match=r"loss: predictions \(.*\) and targets \(.*\) differ in shape; " + remedy
+        ):
             same_shape("loss", np.zeros(p), np.zeros(t))
 
 

@@ -22,7 +22,16 @@ class Probe(gn.Layer):
     def forward(self, params, graphs):
         params("weight", (3, 2), gn.glorot)
         params("bias", (2,), gn.zeros)
-        self.seen.append((list(params), len(params), "weight" in params, params["bias"].tolist(), repr(params), params.train))
+        self.seen.append(
+            (
+                list(params),
+                len(params),
+                "weight" in params,
+                params["bias"].tolist(),
+                repr(params),
+                params.train,
+            )
+        )
         return graphs
 
 
@@ -113,8 +122,16 @@ class TestCheck:
         ("change", "error", "message"),
         [
             (lambda p: p.pop("0.graphconv.bias"), KeyError, r"'0.graphconv.bias' are missing"),
-            (lambda p: p.update({"0.graphconv.wieght": 1}), KeyError, r"'0.graphconv.wieght' are not of this model.*weight"),
-            (lambda p: p.update({"0.graphconv.bias": np.ones(3)}), ValueError, r"has shape \(3,\), this input needs \(2,\)"),
+            (
+                lambda p: p.update({"0.graphconv.wieght": 1}),
+                KeyError,
+                r"'0.graphconv.wieght' are not of this model.*weight",
+            ),
+            (
+                lambda p: p.update({"0.graphconv.bias": np.ones(3)}),
+                ValueError,
+                r"has shape \(3,\), this input needs \(2,\)",
+            ),
             (
                 lambda p: p.update({"conv.weight": p.pop("0.graphconv.weight")}),
                 KeyError,
@@ -160,4 +177,7 @@ def test_a_layer_without_forward_says_so():
 def test_a_setting_equal_to_its_default_is_not_printed():
     assert repr(gn.BatchNorm(momentum=float("0.1"))) == "BatchNorm()"
     assert repr(gn.GraphConv(3, gn.relu)) == "GraphConv(3, activation=relu)"
-    assert repr(gn.GraphConv(3, kernel=gn.kernels.Heat(0.5))) == "GraphConv(3, kernel=Heat(t=0.5, laplacian=laplacian))"
+    assert (
+        repr(gn.GraphConv(3, kernel=gn.kernels.Heat(0.5)))
+        == "GraphConv(3, kernel=Heat(t=0.5, laplacian=laplacian))"
+    )

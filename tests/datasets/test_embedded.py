@@ -37,7 +37,14 @@ class TestAlkanes:
     def test_boiling_points_are_those_of_the_handbook(self):
         found = dict(zip(self.data.names, self.data.boiling_points[:, 0], strict=True))
         assert self.data.boiling_points.shape == (150, 1)
-        known = {"methane": -161.5, "ethane": -88.6, "butane": -0.5, "pentane": 36.1, "octane": 125.7, "decane": 174.1}
+        known = {
+            "methane": -161.5,
+            "ethane": -88.6,
+            "butane": -0.5,
+            "pentane": 36.1,
+            "octane": 125.7,
+            "decane": 174.1,
+        }
         for name, celsius in known.items():
             assert found[name] == pytest.approx(celsius, abs=0.6), name
 
@@ -45,7 +52,18 @@ class TestAlkanes:
         assert [s.count("C") for s in self.data.smiles] == self.data.carbons.tolist()
 
     def test_longer_straight_chains_boil_higher(self):
-        chains = ["methane", "ethane", "propane", "butane", "pentane", "hexane", "heptane", "octane", "nonane", "decane"]
+        chains = [
+            "methane",
+            "ethane",
+            "propane",
+            "butane",
+            "pentane",
+            "hexane",
+            "heptane",
+            "octane",
+            "nonane",
+            "decane",
+        ]
         found = dict(zip(self.data.names, self.data.boiling_points[:, 0], strict=True))
         steps = np.diff([found[name] for name in chains])
         assert (steps > 0).all()
@@ -60,6 +78,8 @@ def test_the_karate_club_is_zacharys():
     assert (club.labels[0], club.labels[33]) == (0, 1)
     assert graph.names == tuple(range(34))
     np.testing.assert_array_equal(graph.nodes, np.eye(34))
-    np.testing.assert_array_equal(graph.kernel(gn.kernels.adjacency), nx.to_numpy_array(nx.karate_club_graph()))
+    np.testing.assert_array_equal(
+        graph.kernel(gn.kernels.adjacency), nx.to_numpy_array(nx.karate_club_graph())
+    )
     assert graph.weights.sum() == 2 * 231  # networkx carries Zachary's 1977 counts of shared contexts
     assert karate().networkx is not club.networkx

@@ -44,8 +44,15 @@ def test_the_same_object_is_the_same_weights_and_equal_objects_are_not():
     conv = gn.GraphConv(cases.WIDTH, gn.tanh)
     shared = gn.Sequential(conv, gn.LayerNorm(), conv, conv, gn.Nodes())
     params = cases.parameters(shared, batch)
-    assert sorted(params) == ["0.graphconv.bias", "0.graphconv.weight", "1.layernorm.scale", "1.layernorm.shift"]
-    apart = gn.Sequential(*(gn.GraphConv(cases.WIDTH, gn.tanh) if i != 1 else gn.LayerNorm() for i in range(4)), gn.Nodes())
+    assert sorted(params) == [
+        "0.graphconv.bias",
+        "0.graphconv.weight",
+        "1.layernorm.scale",
+        "1.layernorm.shift",
+    ]
+    apart = gn.Sequential(
+        *(gn.GraphConv(cases.WIDTH, gn.tanh) if i != 1 else gn.LayerNorm() for i in range(4)), gn.Nodes()
+    )
     spread = {f"{i}.graphconv.{n}": params[f"0.graphconv.{n}"] for i in (0, 2, 3) for n in ("weight", "bias")}
     spread |= {name: value for name, value in params.items() if "norm" in name}
     np.testing.assert_array_equal(shared(params, batch), apart(spread, batch))

@@ -66,7 +66,10 @@ def squares(layer, batch):
         graphs = batch.replace(nodes=leaves["nodes"])
         if "weights" in leaves:
             graphs = graphs.replace(weights=leaves["weights"])
-        return (cases.array(layer({n: v for n, v in leaves.items() if n not in ("nodes", "weights")}, graphs)) ** 2).sum()
+        return (
+            cases.array(layer({n: v for n, v in leaves.items() if n not in ("nodes", "weights")}, graphs))
+            ** 2
+        ).sum()
 
     return loss
 

@@ -49,7 +49,9 @@ def test_the_fingerprint_is_the_papers_algorithm(flavour, edges):
 
 
 def test_every_degree_and_layer_has_its_own_parameters():
-    params = gn.NeuralFingerprint(4, width=3, depth=2, max_degree=1).init(0, cases.graph("one_node", edges=True))
+    params = gn.NeuralFingerprint(4, width=3, depth=2, max_degree=1).init(
+        0, cases.graph("one_node", edges=True)
+    )
     assert {name: value.shape for name, value in params.items() if name.endswith("weight")} == {
         "layer0.out.weight": (3, 4),
         "layer1.degree0.weight": (5, 3),
@@ -62,7 +64,7 @@ def test_every_degree_and_layer_has_its_own_parameters():
 
 
 def test_large_random_weights_make_it_a_circular_fingerprint():
-    """With saturated activations each atom votes for one bit: equal surroundings, equal bits (section 3 of the paper)."""
+    """With saturated activations each atom votes for one bit: equal surroundings, equal bits (section 3)."""
     layer = gn.NeuralFingerprint(64, width=16, depth=2)
     ring = gn.Graph(np.ones((6, 2)), *np.array([(i, j % 6) for i in range(6) for j in (i - 1, i + 1)]).T)
     params = {name: 1e3 * value for name, value in layer.init(0, ring).items()}

@@ -1,4 +1,4 @@
-"""Elementwise functions, reductions, rows and columns of ops, against plain NumPy; what they do at the edges."""
+"""Elementwise functions, reductions, rows and columns of ops, against plain NumPy; and at the edges."""
 
 from __future__ import annotations
 
@@ -63,11 +63,18 @@ CASES = [
     Case("absolute", ops.absolute, lambda z: z * np.sign(z.real), (AWAY,)),
     Case("absolute-1d", ops.absolute, lambda z: z * np.sign(z.real), (AWAY[0],)),
     Case("where", lambda x, y: ops.where(MASK, x, y), lambda x, y: np.where(MASK, x, y), (X, Y)),
-    Case("where-broadcasts", lambda r, c: ops.where(MASK, r, c), lambda r, c: np.where(MASK, r, c), (ROW, COLUMN)),
+    Case(
+        "where-broadcasts",
+        lambda r, c: ops.where(MASK, r, c),
+        lambda r, c: np.where(MASK, r, c),
+        (ROW, COLUMN),
+    ),
     Case("where-number", lambda x: ops.where(MASK, x, 0.0), lambda x: np.where(MASK, x, 0.0), (X,)),
     Case("where-number-first", lambda x: ops.where(MASK, 2.0, x), lambda x: np.where(MASK, 2.0, x), (X,)),
     Case("where-same", lambda x: ops.where(MASK, x, x * x), lambda x: np.where(MASK, x, x * x), (X,)),
-    Case("concatenate-0", lambda x, y: ops.concatenate([x, y]), lambda x, y: np.concatenate([x, y]), (X, Y[:2])),
+    Case(
+        "concatenate-0", lambda x, y: ops.concatenate([x, y]), lambda x, y: np.concatenate([x, y]), (X, Y[:2])
+    ),
     Case(
         "concatenate-1",
         lambda x, y: ops.concatenate([x, y, x], axis=1),
@@ -109,7 +116,9 @@ def gradient_and_curvature(function, x):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 class TestAtZero:
     @pytest.mark.parametrize(
-        "function", [ops.sqrt, ops.norm, ops.std, ops.var, ops.reciprocal, ops.absolute], ids=lambda f: f.__name__
+        "function",
+        [ops.sqrt, ops.norm, ops.std, ops.var, ops.reciprocal, ops.absolute],
+        ids=lambda f: f.__name__,
     )
     def test_value_gradient_and_curvature_are_finite_and_the_gradient_zero(self, function, dtype):
         x = np.zeros((2, 3), dtype)
@@ -151,7 +160,9 @@ class TestExtremes:
 
     def test_it_agrees_with_scipy(self, function, dtype):
         x = np.array([[1e4, -1e4, 0.0], [1e4, 1e4, -1e4], [0.1, 0.2, 0.3]], dtype)
-        np.testing.assert_allclose(function(x), getattr(scipy.special, function.__name__)(x, axis=-1), rtol=1e-6)
+        np.testing.assert_allclose(
+            function(x), getattr(scipy.special, function.__name__)(x, axis=-1), rtol=1e-6
+        )
 
 
 class TestMax:
@@ -208,7 +219,19 @@ INTEGERS = np.array([[1, 2], [3, 5]])
 
 @pytest.mark.parametrize(
     "function",
-    [ops.exp, ops.log, ops.sqrt, ops.absolute, ops.sum, ops.mean, ops.var, ops.std, ops.norm, ops.max, ops.softmax],
+    [
+        ops.exp,
+        ops.log,
+        ops.sqrt,
+        ops.absolute,
+        ops.sum,
+        ops.mean,
+        ops.var,
+        ops.std,
+        ops.norm,
+        ops.max,
+        ops.softmax,
+    ],
     ids=lambda f: f.__name__,
 )
 def test_whole_numbers_give_the_result_of_floats(function):
@@ -268,7 +291,10 @@ class TestProducts:
         np.testing.assert_allclose(ops.matmul(x, self.W), x @ self.W, rtol=1e-13, atol=1e-15)
 
     def test_no_input_columns_leave_the_bias(self):
-        assert ops.affine(np.ones((2, 2, 0)), np.ones((0, 2)), np.array([1.0, 2.0])).tolist() == [[[1.0, 2.0]] * 2] * 2
+        assert (
+            ops.affine(np.ones((2, 2, 0)), np.ones((0, 2)), np.array([1.0, 2.0])).tolist()
+            == [[[1.0, 2.0]] * 2] * 2
+        )
 
     def test_a_bias_of_another_dtype_promotes_instead_of_rounding(self):
         out = ops.affine(self.X2.astype(np.float32), self.W.astype(np.float32), self.B)
@@ -293,7 +319,9 @@ class TestUnpermute:
 
     @pytest.mark.parametrize("order", [[0, 0], [0], [1, 2], [0, 1, 2]])
     def test_what_is_no_permutation_is_refused(self, order):
-        with pytest.raises(ValueError, match=rf"unpermute: order must hold each of 0\.\.1 once, got {len(order)}"):
+        with pytest.raises(
+            ValueError, match=rf"unpermute: order must hold each of 0\.\.1 once, got {len(order)}"
+        ):
             ops.unpermute(np.ones((2, 1)), order)
 
 

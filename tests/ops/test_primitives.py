@@ -1,4 +1,4 @@
-"""The graph primitives against loops and dense matrices: values, all derivatives, dtypes, extremes, purity."""
+"""The graph primitives against loops and dense matrices: values, derivatives, dtypes, extremes, purity."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ import graphnn as gn
 from graphnn import ops
 from graphnn.ops import Segments, SparseMatrix, activations, primitives, sparse
 
-# ---- segments: which rows go where, and the same by loops -------------------------------------------------------------
+# ---- segments: which rows go where, and the same by loops ----------------------------------------------------
 
 SEGMENTS = {
     "sorted": ([0, 0, 1, 2, 2, 2], 3),
@@ -94,7 +94,9 @@ def gather_case(kind: str, width: str) -> Case:
 
 
 PLACES = [(kind, "columns") for kind in SEGMENTS] + [
-    (kind, width) for kind in ("unsorted", "empty-segments", "no-rows") for width in ("1d", "no-columns", "3d")
+    (kind, width)
+    for kind in ("unsorted", "empty-segments", "no-rows")
+    for width in ("1d", "no-columns", "3d")
 ]
 SEGMENT_CASES = [gather_case(*place) for place in PLACES] + [
     segment_case(ours, plain, *place) for ours, plain in PLAIN.items() for place in PLACES
@@ -182,7 +184,7 @@ class TestSegmentMaxTies:
         assert ops.segment_max(np.array([-3.0, -2.0]), np.array([0, 0]), 2).tolist() == [-2.0, 0.0]
 
 
-# ---- sparse matrices ----------------------------------------------------------------------------------------------------
+# ---- sparse matrices -----------------------------------------------------------------------------------------
 
 ENTRIES = {
     "square": ([0, 0, 1, 2, 2], [1, 2, 0, 0, 2], (3, 3)),
@@ -224,8 +226,15 @@ def matrix_cases(kind: str) -> list[Case]:
     dense = plain_dense(values, kind)
     cases = [
         Case("to-dense", lambda v: sparse_of(v, kind).toarray(), lambda z: plain_dense(z, kind), (values,)),
-        Case("row-sums", lambda v: sparse_of(v, kind).row_sums(), lambda z: plain_dense(z, kind).sum(1), (values,)),
-        Case("transpose", lambda v: sparse_of(v, kind).T.toarray(), lambda z: plain_dense(z, kind).T, (values,)),
+        Case(
+            "row-sums",
+            lambda v: sparse_of(v, kind).row_sums(),
+            lambda z: plain_dense(z, kind).sum(1),
+            (values,),
+        ),
+        Case(
+            "transpose", lambda v: sparse_of(v, kind).T.toarray(), lambda z: plain_dense(z, kind).T, (values,)
+        ),
         Case(
             "scaled",
             lambda v, r, c: sparse_of(v, kind).scale(r, c).toarray(),
@@ -257,6 +266,10 @@ def matrix_cases(kind: str) -> list[Case]:
             ),
         ]
     return [case._replace(name=f"{kind}-{case.name}") for case in cases]
+
+
+def normalised(matrix: SparseMatrix) -> SparseMatrix:
+    return matrix.scale(ops.reciprocal(matrix.row_sums()))
 
 
 def affine_cases() -> list[Case]:
@@ -308,7 +321,9 @@ def affine_cases() -> list[Case]:
             ),
             Case(
                 f"propagate-traced-kernel-{name}",
-                lambda v, h, b, f=activation: ops.propagate(sparse_of(v, "unsorted-with-duplicates"), h, b, f),
+                lambda v, h, b, f=activation: ops.propagate(
+                    sparse_of(v, "unsorted-with-duplicates"), h, b, f
+                ),
                 lambda v, h, b, f=plain: f(plain_dense(v, "unsorted-with-duplicates") @ h + b),
                 (values, h, shift),
             ),
@@ -339,7 +354,7 @@ MATRIX_CASES = [
     ),
     Case(
         "normalised-from-traced-weights",
-        lambda v: (lambda A: A.scale(ops.reciprocal(A.row_sums())).toarray())(sparse_of(v, "square")),
+        lambda v: normalised(sparse_of(v, "square")).toarray(),
         lambda z: plain_dense(z, "square") / plain_dense(z, "square").sum(1)[:, None],
         (np.exp(normal("weights", (5,))[0]),),
     ),
@@ -349,7 +364,12 @@ MATRIX_CASES = [
     Case("dot-of-itself", lambda a: primitives.dot(a, a), lambda a: a @ a, normal("dot2", (3, 3))),
     Case("column_sum", primitives.column_sum, lambda x: x.sum(0), normal("column_sum", (4, 3))),
     Case("row_sum", primitives.row_sum, lambda x: x.sum(-1, keepdims=True), normal("row_sum", (4, 3))),
-    Case("repeat_row", lambda x: primitives.repeat_row(x, 3), lambda x: x + np.zeros((3, 1)), normal("rr", (4,))),
+    Case(
+        "repeat_row",
+        lambda x: primitives.repeat_row(x, 3),
+        lambda x: x + np.zeros((3, 1)),
+        normal("rr", (4,)),
+    ),
     Case(
         "put",
         lambda v: primitives.put(v, np.array([2, 0]), 3),
@@ -444,7 +464,7 @@ class TestSparseLoops:
             np.testing.assert_allclose(matrix @ view, matrix.toarray() @ view, rtol=1e-13)
 
 
-# ---- the test of the tests ------------------------------------------------------------------------------------------------
+# ---- the test of the tests -----------------------------------------------------------------------------------
 
 
 def scaled(function, factor: float = 1 + 1e-5):

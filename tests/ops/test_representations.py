@@ -1,4 +1,4 @@
-"""One block-diagonal operator in three forms: a list of dense blocks, one sparse matrix, padded blocks. Same numbers."""
+"""One block-diagonal operator as dense blocks, one sparse matrix, padded blocks: the same numbers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def operator(form: str, blocks: list, sizes: tuple[int, ...]):
     values = ops.concatenate([b.reshape((b.shape[0] ** 2,)) for b in blocks]) if blocks else np.zeros(0)
     if form == "sparse":
         rows, columns = np.concatenate(
-            [places + start for places, start in zip(local, starts, strict=False)] or [np.zeros((2, 0), int)], axis=1
+            [places + start for places, start in zip(local, starts, strict=False)] or [np.zeros((2, 0), int)],
+            axis=1,
         )
         return ops.SparseMatrix.from_entries(rows.astype(int), columns.astype(int), values, (n, n))
     flat = [(g * largest + r) * largest + c for g, (r, c) in enumerate(local)]

@@ -1,0 +1,326 @@
+"""What is refused, with which error, and what the message says: who, what came, what was wanted, what to do."""
+
+# ruff: noqa: E501 - one row a case, so that the table can be read down
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cases
+import networkx as nx
+import numpy as np
+import pytest
+import scipy.sparse
+
+import graphnn as gn
+from graphnn import kernels as k
+from graphnn.propagation import propagate, spread_labels
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A call that must be refused, the error it raises, and what its message must contain, in order."""
+
+    name: str
+    call: Callable
+    error: type
+    says: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def bad(name: str, call: Callable, error: type, *says: str) -> Bad:
+    return Bad(name, call, error, says)
+
+
+X = np.ones((3, 2))
+ENDS = {"senders": [0, 1], "receivers": [1, 2]}
+BATCH = gn.pack(cases.graphs("two_sizes", edges=True, kernels=True))
+PLAIN = gn.pack(cases.graphs("two_sizes"))
+MODEL = gn.Sequential(gn.GraphConv(2, gn.tanh, kernel=k.adjacency), gn.SumPool())
+PARAMS = cases.parameters(MODEL, BATCH)
+GOOD = MODEL(PARAMS, BATCH)
+
+
+def graph(**fields) -> gn.Graph:
+    return gn.Graph(**{"nodes": X, **ENDS, **fields})
+
+
+def club(**attributes) -> nx.Graph:
+    """Return a path a - b - c whose nodes have attributes, where a list is one value for each."""
+    G = nx.Graph([("a", "b"), ("b", "c")])
+    for i, v in enumerate(G):
+        for name, values in attributes.items():
+            if values[i] is not None:
+                G.nodes[v][name] = values[i]
+    return G
+
+
+def bonds(**attributes) -> nx.Graph:
+    G = club(features=[1, 2, 3])
+    for i, e in enumerate(G.edges):
+        for name, values in attributes.items():
+            if values[i] is not None:
+                G.edges[e][name] = values[i]
+    return G
+
+
+GRAPHS = [
+    bad("nodes of three dimensions", lambda: graph(nodes=np.ones((3, 1, 2))), gn.GraphError, "graph.nodes", "(n_nodes, n_features)", "(3, 1, 2)"),
+    bad("a number as nodes", lambda: gn.Graph(1.0), gn.GraphError, "graph.nodes", "(n_nodes, n_features)", "()"),
+    bad("ragged nodes", lambda: gn.Graph([[1.0, 2.0], [3.0]]), gn.GraphError, "graph.nodes", "different lengths", "same columns"),
+    bad("nodes of strings", lambda: gn.Graph([["C"], ["N"]]), gn.GraphError, "graph.nodes", "expected numbers", "<U1", "encode"),
+    bad("nodes of objects", lambda: gn.Graph(np.array([[None], [1]], object)), gn.GraphError, "graph.nodes", "expected numbers", "object"),
+    bad("complex nodes", lambda: gn.Graph(np.ones((2, 2)) * 1j), gn.GraphError, "graph.nodes", "expected numbers", "complex128"),
+    bad("dates as nodes", lambda: gn.Graph(np.array([["2020-01-01"]], "M8[D]")), gn.GraphError, "graph.nodes", "datetime64"),
+    bad("nan in nodes", lambda: gn.Graph([[1.0, 2.0], [3.0, np.nan]]), gn.GraphError, "graph.nodes", "entry (1, 1) is nan", "finite"),
+    bad("inf in nodes", lambda: gn.Graph([[np.inf]]), gn.GraphError, "graph.nodes", "entry (0, 0) is inf", "finite"),
+    bad("nan in sparse nodes", lambda: gn.Graph(scipy.sparse.csr_array([[np.nan]])), gn.GraphError, "graph.nodes", "nan"),
+    bad("a receiver too high", lambda: graph(receivers=[1, 7]), gn.GraphError, "graph.receivers", "contains 7", "3 nodes (0..2)"),
+    bad("a negative sender", lambda: graph(senders=[-1, 0]), gn.GraphError, "graph.senders", "contains -1", "3 nodes (0..2)"),
+    bad("floating senders", lambda: graph(senders=[0.0, 1.0]), gn.GraphError, "graph.senders", "integer array", "float64"),
+    bad("boolean senders", lambda: graph(senders=[True, False]), gn.GraphError, "graph.senders", "integer array", "bool"),
+    bad("senders of two dimensions", lambda: graph(senders=[[0, 1]]), gn.GraphError, "graph.senders", "one-dimensional", "(1, 2)"),
+    bad("fewer receivers", lambda: graph(receivers=[1]), gn.GraphError, "graph.receivers", "expected 2 entries", "per sender", "got 1"),
+    bad("an edge without nodes", lambda: gn.Graph(np.ones((0, 2)), [0], [0]), gn.GraphError, "graph.senders", "contains 0", "0 nodes"),
+    bad("too few edges", lambda: graph(edges=np.ones((1, 2))), gn.GraphError, "graph.edges", "expected 2 rows (one per edge)", "(1, 2)"),
+    bad("too many weights", lambda: graph(weights=np.ones(3)), gn.GraphError, "graph.weights", "expected shape (2,) (one per edge)", "(3,)"),
+    bad("weights as a column", lambda: graph(weights=np.ones((2, 1))), gn.GraphError, "graph.weights", "expected shape (2,)", "(2, 1)"),
+    bad("nan weights", lambda: graph(weights=[1, np.nan]), gn.GraphError, "graph.weights", "entry (1,) is nan"),
+    bad("string weights", lambda: graph(weights=["1", "2"]), gn.GraphError, "graph.weights", "expected numbers"),
+    bad("positions of too few nodes", lambda: graph(positions=np.ones((2, 3))), gn.GraphError, "graph.positions", "expected 3 rows (one per node)", "(2, 3)"),
+    bad("nan globals", lambda: graph(globals=[np.nan]), gn.GraphError, "graph.globals", "entry (0,) is nan"),
+    bad("too few names", lambda: graph(names=["a"]), gn.GraphError, "graph.names", "expected 3 names (one per node)", "got 1"),
+    bad("a kernel of another size", lambda: graph(kernels={"K": np.eye(2)}), gn.GraphError, "graph.kernels['K']", "expected shape (3, 3)", "(2, 2)"),
+    bad("a kernel with inf", lambda: graph(kernels={"K": np.full((3, 3), np.inf)}), gn.GraphError, "graph.kernels['K']", "inf", "finite"),
+    bad("a sparse kernel with nan", lambda: graph(kernels={"K": scipy.sparse.csr_array(np.full((3, 3), np.nan))}), gn.GraphError, "graph.kernels['K']", "nan"),
+    bad("kernels in a list", lambda: graph(kernels=[np.eye(3)]), TypeError, "Graph: kernels must be {name: (n, n) array}", "list"),
+    bad("an unknown field", lambda: graph().replace(node=X), TypeError, "Graph has no field 'node'", "nodes, senders"),
+    bad("an unknown kernel name", lambda: graph(kernels={"own": np.eye(3)}).kernel("owm"), KeyError, "no kernel 'owm'", "did you mean 'own'", "pass it to pack"),
+]  # fmt: skip
+
+NETWORKX = [
+    bad("no attribute at all", lambda: gn.pack(club()), gn.GraphError, "graph.nodes", "node 'a'", "'features'", "(0 of 3 nodes have it)", "nodes="),
+    bad("one without the attribute", lambda: gn.pack([club(features=[1, 1, 1]), club(features=[1, None, 1])]), gn.GraphError, "graphs[1].nodes", "node 'b'", "(2 of 3 nodes"),
+    bad("another name", lambda: gn.pack(club(feature=[1, 1, 1])), gn.GraphError, "'features'", "did you mean 'feature'?"),
+    bad("quite another name", lambda: gn.pack(club(z=[1, 1, 1])), gn.GraphError, "'features'", "there is 'z'"),
+    bad("ragged attributes", lambda: gn.pack(club(features=[[1, 2], [1], [1, 2]])), gn.GraphError, "graph.nodes", "node 'b' has shape (1,)", "node 'a' (2,)", "same length"),
+    bad("ragged inside", lambda: gn.pack(club(features=[[1, [2, 3]], [1], [1, 2]])), gn.GraphError, "graph.nodes", "node 'a' is [1, [2, 3]]", "vector of numbers"),
+    bad("a string", lambda: gn.pack([club(features=[1, "C", 1])]), gn.GraphError, "graphs[0].nodes", "'features' of node 'b' is 'C'", "encode"),
+    bad("a none", lambda: gn.pack(club(features=[1, 2, [None]])), gn.GraphError, "node 'c' is [None]", "expected a number"),
+    bad("a complex number", lambda: gn.pack(club(features=[1, 1j, 2])), gn.GraphError, "node 'b' is 1j", "expected a number"),
+    bad("a nan", lambda: gn.pack([club(features=[1.0, np.nan, 1.0])]), gn.GraphError, "graphs[0].nodes", "entry (1, 0) is nan"),
+    bad("an edge without its attribute", lambda: gn.pack(bonds(order=[1, None]), edges="order"), gn.GraphError, "graph.edges", "edge ('b', 'c')", "'order'", "(1 of 2 edges"),
+    bad("an edge without weight", lambda: gn.pack(bonds(w=[1, None]), weights="w"), gn.GraphError, "graph.weights", "edge ('b', 'c')", "'w'"),
+    bad("a vector as weight", lambda: gn.pack(bonds(w=[[1, 2], [3, 4]]), weights="w"), gn.GraphError, "graph.weights", "'w' gives 2 numbers", "wanted one", "edges="),
+]  # fmt: skip
+
+TWO = [np.ones((2, 1)), np.ones((3, 1))]
+EYES = [np.eye(2), np.eye(3)]
+
+PACK = [
+    bad("nothing", gn.pack, TypeError, "pack: nodes is 'features'", "nodes=[X1], kernels=[K1]"),
+    bad("none as nodes", lambda: gn.pack(nodes=None), TypeError, "pack: nodes is None", "nodes=[X1]"),
+    bad("only kernels", lambda: gn.pack(kernels=EYES), TypeError, "pack: nodes is 'features'"),
+    bad("one array as nodes", lambda: gn.pack(nodes=X), TypeError, "pack: nodes is one array of shape (3, 2)", "nodes=[X1]"),
+    bad("one array as kernels", lambda: gn.pack(nodes=TWO, kernels=np.eye(2)), TypeError, "pack: kernels is one array of shape (2, 2)"),
+    bad("one sparse array as nodes", lambda: gn.pack(nodes=scipy.sparse.eye_array(3)), TypeError, "pack: nodes is one array of shape (3, 3)"),
+    bad("fewer kernels", lambda: gn.pack(nodes=TWO, kernels=EYES[:1]), ValueError, "2 arrays of nodes", "1 kernels 'kernel'", "one for each graph"),
+    bad("fewer named kernels", lambda: gn.pack(nodes=TWO, kernels={"K": EYES[:1]}), ValueError, "1 kernels 'K'"),
+    bad("kernels in the wrong order", lambda: gn.pack(nodes=TWO, kernels=EYES[::-1]), gn.GraphError, "graphs[0].kernels['kernel']", "(2, 2)", "(3, 3)"),
+    bad("nodes that are none", lambda: gn.pack(nodes=[X, [["C"]]]), gn.GraphError, "graphs[1].nodes", "expected numbers"),
+    bad("kernels beside graphs", lambda: gn.pack([graph()], kernels=[np.eye(3)]), TypeError, "pass kernels= with nodes="),
+    bad("a string", lambda: gn.pack("CCO"), TypeError, "graphs[0] is a str", "networkx graph or gn.Graph"),
+    bad("a number", lambda: gn.pack(3), TypeError, "cannot make a graph of int", "networkx"),
+    bad("a dict", lambda: gn.pack({"nodes": X}), TypeError, "graphs[0] is a str", "networkx graph or gn.Graph"),
+    bad("an array", lambda: gn.pack(X), TypeError, "graphs[0] is a ndarray", "networkx graph or gn.Graph"),
+    bad("a none among graphs", lambda: gn.pack([graph(), None]), TypeError, "graphs[1] is a NoneType"),
+    bad("a batch among graphs", lambda: gn.pack([PLAIN]), TypeError, "graphs[0] is a Batch"),
+    bad("a layout nobody knows", lambda: gn.pack(graph(), layout="csr"), ValueError, "layout 'csr'", "'sparse', 'list', 'dense'"),
+    bad("a layout for a batch", lambda: PLAIN.with_layout("Dense"), ValueError, "layout 'Dense'", "'sparse', 'list', 'dense'"),
+    bad("half precision", lambda: gn.pack(graph(), dtype=np.float16), TypeError, "float32 or float64", "float16"),
+    bad("whole numbers", lambda: gn.pack(graph(), dtype=int), TypeError, "float32 or float64", "int64"),
+    bad("another type after a layer", lambda: gn.pack(PLAIN.replace(nodes=PLAIN.nodes + 1), dtype=np.float32), TypeError, "fresh from pack", "before the first layer"),
+    bad("attributes of a gn.Graph", lambda: gn.pack([graph()], weights="weight"), TypeError, "networkx graphs", "graphs[0] is a gn.Graph"),
+    bad("features of other widths", lambda: gn.pack([graph(), graph(nodes=np.ones((3, 5)))]), gn.GraphError, "graphs[1].nodes", "expected shape (3, 2)", "one row per node", "2 columns as in graphs[0]", "got (3, 5)"),
+    bad("edges of other widths", lambda: gn.pack([graph(edges=np.ones((2, 3))), graph(edges=np.ones((2, 1)))]), gn.GraphError, "graphs[1].edges", "expected shape (2, 3)", "got (2, 1)"),
+    bad("edges on some", lambda: gn.pack([graph(), graph(edges=np.ones((2, 3)))]), gn.GraphError, "graphs[1].edges", "graphs[0] has no edges and this graph some", "same attributes"),
+    bad("edges not on all", lambda: gn.pack([cases.graph("empty"), graph(nodes=np.ones((3, 3)), edges=np.ones((2, 3))), graph(nodes=np.ones((3, 3)))]), gn.GraphError, "graphs[2].edges", "graphs[1] has edges and this graph none"),
+    bad("globals of other widths", lambda: gn.pack([graph(globals=[1, 2]), graph(globals=[1])]), gn.GraphError, "graphs[1].globals", "one row per graph", "2 columns as in graphs[0]"),
+    bad("positions on some", lambda: gn.pack([graph(positions=X), graph()]), gn.GraphError, "graphs[1].positions", "same attributes"),
+    bad("other kernels", lambda: gn.pack([graph(kernels={"a": np.eye(3)}), graph(kernels={"b": np.eye(3)})]), gn.GraphError, "graphs[1].kernels", "['a']", "['b']", "same kernels"),
+    bad("a list as adjacency", lambda: gn.from_adjacency([1, 2]), gn.GraphError, "graph.adjacency", "square", "(2,)"),
+    bad("an adjacency not square", lambda: gn.from_adjacency(np.ones((2, 3))), gn.GraphError, "graph.adjacency", "square", "(2, 3)"),
+    bad("a sparse adjacency not square", lambda: gn.from_adjacency(scipy.sparse.csr_array((2, 3))), gn.GraphError, "graph.adjacency", "square", "(2, 3)"),
+    bad("an adjacency of strings", lambda: gn.from_adjacency([["a"]]), gn.GraphError, "graph.adjacency", "expected numbers"),
+    bad("a complex adjacency", lambda: gn.from_adjacency(np.eye(2) * 1j), gn.GraphError, "graph.adjacency", "complex128"),
+    bad("a complex sparse adjacency", lambda: gn.from_adjacency(scipy.sparse.eye_array(2) * 1j), gn.GraphError, "graph.adjacency", "complex128"),
+    bad("nan in an adjacency", lambda: gn.from_adjacency([[0, np.nan], [0, 0]]), gn.GraphError, "graph.adjacency", "entry (0, 1) is nan"),
+    bad("an adjacency of other nodes", lambda: gn.from_adjacency(np.ones((4, 4)), nodes=X), gn.GraphError, "graph.senders", "contains 3", "3 nodes"),
+]  # fmt: skip
+
+
+def of_shape(*shape):
+    def kernel(graph):
+        return np.ones(shape)
+
+    return kernel
+
+
+def infinite(graph):
+    return np.full((graph.n_nodes, graph.n_nodes), np.inf)
+
+
+def imaginary(graph):
+    return 1j * np.eye(graph.n_nodes)
+
+
+def nothing(graph):
+    return None
+
+
+class Unhashable:
+    __hash__ = None
+
+    def __call__(self, graph):
+        return np.eye(graph.n_nodes)
+
+
+def conv(kernel, batch=BATCH, layout="sparse"):
+    batch = batch.with_layout(layout)
+    return gn.GraphConv(2, kernel=kernel)({"weight": np.ones((3, 2)), "bias": np.zeros(2)}, batch)
+
+
+BATCHES = [
+    bad("an unknown field", lambda: PLAIN.replace(node=1), TypeError, "no field 'node'", "nodes, edges"),
+    bad("nodes of too few rows", lambda: PLAIN.replace(nodes=X), ValueError, "replace(nodes=...)", "7 rows (one per node)", "(3, 2)"),
+    bad("nodes in a list", lambda: PLAIN.replace(nodes=[1, 2]), TypeError, "replace(nodes=...)", "array of 7 rows", "list"),
+    bad("no nodes", lambda: PLAIN.replace(nodes=None), TypeError, "replace(nodes=...)", "array of 7 rows", "NoneType"),
+    bad("edges of too few rows", lambda: PLAIN.replace(edges=X), ValueError, "replace(edges=...)", "11 rows (one per edge)", "(3, 2)"),
+    bad("positions of too few rows", lambda: PLAIN.replace(positions=X), ValueError, "replace(positions=...)", "7 rows (one per node)"),
+    bad("globals of too many rows", lambda: PLAIN.replace(globals=X), ValueError, "replace(globals=...)", "2 rows (one per graph)"),
+    bad("too few weights", lambda: PLAIN.replace(weights=np.ones(3)), gn.GraphError, "weights", "expected shape (11,)", "(3,)"),
+    bad("nan weights", lambda: PLAIN.replace(weights=np.full(11, np.nan)), gn.GraphError, "weights", "entry (0,) is nan"),
+    bad("too few senders", lambda: PLAIN.replace(senders=[0]), gn.GraphError, "senders", "11 entries (one per edge)", "got 1"),
+    bad("a sender too high", lambda: PLAIN.replace(senders=[9] * 11), gn.GraphError, "senders", "contains 9", "7 nodes"),
+    bad("a sender in another graph", lambda: PLAIN.replace(senders=[6] * 11), gn.GraphError, "graphs[0].senders", "edge 0", "another graph", "node 6"),
+    bad("too few kernels", lambda: BATCH.replace(kernels=[np.eye(4)]), ValueError, "kernels", "2 arrays (one per graph)", "got 1"),
+    bad("kernels of other sizes", lambda: BATCH.replace(kernels=[np.eye(4), np.eye(4)]), gn.GraphError, "graphs[1].kernels['own']", "(3, 3)", "(4, 4)"),
+    bad("kernels with nan", lambda: BATCH.replace(kernels=[np.eye(4), np.full((3, 3), np.nan)]), gn.GraphError, "graphs[1].kernels['own']", "nan"),
+    bad("kernels as strings", lambda: BATCH.replace(kernels=["a", "b"]), gn.GraphError, "graphs[0].kernels['own']", "expected numbers"),
+    bad("an index too high", lambda: PLAIN[5], IndexError, "index 5", "size 2"),
+    bad("a mask of another length", lambda: PLAIN[np.array([True])], IndexError, "size of axis is 2", "boolean axis is 1"),
+    bad("a part after a layer", lambda: PLAIN.replace(nodes=PLAIN.nodes * 2)[0], TypeError, "fresh from pack", "before"),
+    bad("no kernel named", PLAIN.kernels, ValueError, "no kernel was named", "pass kernel="),
+    bad("an unknown kernel", lambda: conv("owm"), KeyError, "no kernel 'owm'", "'own'", "did you mean 'own'", "pass it to pack"),
+    bad("a kernel nobody brought", lambda: conv("own", PLAIN), KeyError, "no kernel 'own'", "only none"),
+    bad("an unknown kernel in a list", lambda: BATCH.kernels("owm"), KeyError, "no kernel 'owm'"),
+    bad("a kernel that is not hashable", lambda: conv(Unhashable()), TypeError, "Unhashable", "not hashable", "frozen dataclass"),
+    *(
+        bad(f"{what} ({layout})", lambda kernel=kernel, layout=layout: conv(kernel, layout=layout), error, *says)
+        for layout in ("sparse", "list", "dense")
+        for what, kernel, error, says in (
+            ("a kernel too small", of_shape(2, 2), ValueError, ("kernel kernel returned shape (2, 2)", "wanted (4, 4)")),
+            ("a kernel of one dimension", of_shape(4), ValueError, ("returned shape (4,)", "wanted (4, 4)")),
+            ("a kernel that is not finite", infinite, ValueError, ("kernel infinite", "not finite", "4 nodes", "give 0")),
+            ("a complex kernel", imaginary, TypeError, ("kernel imaginary returned dtype complex128", "real numbers")),
+            ("a kernel that returns nothing", nothing, ValueError, ("kernel nothing returned shape ()", "wanted (4, 4)")),
+        )
+    ),
+    bad("a local kernel too small", lambda: conv(gn.local(of_shape(2, 2))), ValueError, "returned shape (2, 2)", "wanted (7, 7)"),
+    bad("kernels that do not fit the features", lambda: gn.ops.propagate(EYES, X), ValueError, "kernels have 5 rows", "features 3"),
+    bad("a negative power", lambda: k.Power(k.adjacency, -1), ValueError, "Power: exponent must be 0 or more", "-1"),
+    bad("a negative order", lambda: k.Chebyshev(-1), ValueError, "Chebyshev", "0 or more", "order=-1"),
+    bad("lambda_max of zero", lambda: k.Chebyshev(1, 0.0), ValueError, "lambda_max positive", "lambda_max=0.0"),
+    bad("restart of zero", lambda: k.PersonalizedPageRank(0.0), ValueError, "restart must lie in (0, 1]", "0.0"),
+    bad("a negative distance", lambda: k.Distance(-1), ValueError, "Distance: length must be 0 or more", "-1"),
+]  # fmt: skip
+
+
+def without(name):
+    return {key: value for key, value in PARAMS.items() if key != name}
+
+
+shared = gn.GraphConv(5)
+WEIGHT = "0.graphconv.weight"
+
+MODELS = [
+    bad("a missing parameter", lambda: MODEL(without(WEIGHT), BATCH), KeyError, f"'{WEIGHT}' of shape (3, 2) is missing", "Call model.init"),
+    bad("a misspelt parameter", lambda: MODEL({**without(WEIGHT), "0.graphconv.wieght": 1}, BATCH), KeyError, WEIGHT, "did you mean '0.graphconv.wieght'"),
+    bad("quite other parameters", lambda: MODEL({"zz": 1}, BATCH), KeyError, WEIGHT, "the dict has 'zz'"),
+    bad("a misshaped parameter", lambda: MODEL({**PARAMS, WEIGHT: np.ones((4, 2))}, BATCH), ValueError, f"'{WEIGHT}' has shape (4, 2)", "needs (3, 2)", "model.init again"),
+    bad("a parameter of integers", lambda: MODEL({**PARAMS, WEIGHT: np.ones((3, 2), int)}, BATCH), TypeError, WEIGHT, "int64", "convert it to float"),
+    bad("a complex parameter", lambda: MODEL({**PARAMS, WEIGHT: np.ones((3, 2)) * 1j}, BATCH), TypeError, WEIGHT, "complex128"),
+    bad("a shared layer", lambda: gn.Sequential(shared, shared, shared).init(0, BATCH), ValueError, "'0.graphconv.weight' has shape (3, 5)", "(5, 5)", "used 3 times", "separate objects"),
+    bad("arguments swapped", lambda: MODEL(BATCH, PARAMS), TypeError, "dict of parameters first", "Batch", "model(params, graphs)"),
+    bad("a list of parameters", lambda: MODEL([np.ones(2)], BATCH), TypeError, "dict of parameters first", "list"),
+    bad("a seed in a string", lambda: MODEL.init("0", BATCH), TypeError, "seed must be an integer", "str"),
+    bad("a broken seed", lambda: MODEL.init(0.5, BATCH), TypeError, "seed must be an integer", "float"),
+    bad("a negative seed", lambda: MODEL.init(-1, BATCH), ValueError, "seed is -1", "negative"),
+    bad("an array of strings", lambda: gn.Dense(1).init(0, np.array([["a"]])), TypeError, "array of numbers", "<U1"),
+    bad("a complex array", lambda: gn.Dense(1).init(0, np.ones((2, 2)) * 1j), TypeError, "array of numbers", "complex128"),
+    bad("a model of numbers", lambda: MODEL(PARAMS, 3), TypeError, "cannot make a graph of int"),
+    bad("a member that is a number", lambda: gn.Sequential(gn.Dense(1), 3), TypeError, "Sequential: member 1 is a int", "layer or a function"),
+    bad("a member that is a list", lambda: gn.Sequential([gn.Dense(1)]), TypeError, "Sequential: member 0 is a list"),
+    bad("a member that is a class", lambda: gn.Sequential(gn.SumPool), TypeError, "member 0 is the class SumPool", "SumPool(...)"),
+    bad("a dot in a name", lambda: gn.Sequential(**{"a.b": gn.Dense(1)}), ValueError, "'a.b' has a dot"),
+    bad("dropout without noise", lambda: gn.Sequential(gn.Dropout(0.5)).apply({}, X, train=True), ValueError, "0.dropout", "training needs randomness", "rng=(seed, step)"),
+    bad("dropout of everything", lambda: gn.Dropout(1.0), ValueError, "Dropout: rate", "[0, 1)", "1.0"),
+    bad("a negative rate", lambda: gn.Dropout(-0.1), ValueError, "Dropout: rate", "-0.1"),
+    bad("a rate that is nan", lambda: gn.Dropout(float("nan")), ValueError, "Dropout: rate", "nan"),
+    bad("two columns of codes", lambda: gn.Embedding(2, count=4).init(0, X), ValueError, "Embedding: expected one column", "(3, 2)"),
+    bad("a code too high", lambda: gn.Embedding(2, count=4).init(0, np.array([[0], [4]])), ValueError, "Embedding", "codes 0..3", "from 0 to 4"),
+    bad("a negative code", lambda: gn.Embedding(2, count=4).init(0, np.array([[-1]])), ValueError, "Embedding", "codes 0..3", "from -1"),
+    bad("half a code", lambda: gn.Embedding(2, count=4).init(0, np.array([[0.5]])), ValueError, "Embedding", "whole codes 0..3"),
+    bad("too many bonds", lambda: gn.NeuralFingerprint(4, max_degree=1).init(0, BATCH), gn.GraphError, "graphs[1].receivers", "node 1 has 3 in-edges", "degrees 0..1", "max_degree=3"),
+    bad("a residual of another width", lambda: gn.Residual(gn.Dense(5)).init(0, X), ValueError, "Residual", "(3, 2) into (3, 5)", "width 2"),
+    bad("no edges to read out", lambda: gn.Edges()({}, PLAIN), ValueError, "Edges: the graphs have no edge features", "edges="),
+    bad("no globals to read out", lambda: gn.Globals()({}, PLAIN), ValueError, "Globals: the graphs have no global features", "globals="),
+    *(
+        bad(f"{type(layer).__name__} behind a pool", lambda layer=layer: gn.Sequential(gn.SumPool(), layer).init(0, PLAIN), TypeError, type(layer).__name__, "needs graphs", "array of shape (2, 3)", "before the pool")
+        for layer in (gn.GraphConv(2), gn.GINConv(2), gn.NeuralFingerprint(2), gn.SumPool(), gn.MeanPool(), gn.MaxPool(), gn.Nodes(), gn.Edges(), gn.Globals())
+    ),
+]  # fmt: skip
+
+LABELS, SEEN = np.zeros(7, int), np.arange(7) == 0
+
+PROPAGATION = [
+    bad("restart above 1", lambda: propagate(PLAIN, np.ones(7), restart=1.5), ValueError, "propagate: restart must lie in [0, 1]", "1.5"),
+    bad("no restart and no steps", lambda: propagate(PLAIN, np.ones(7), restart=0), ValueError, "restart=0", "steps="),
+    bad("negative steps", lambda: propagate(PLAIN, np.ones(7), steps=-1), ValueError, "steps must be 0 or more", "-1"),
+    bad("a signal too short", lambda: propagate(PLAIN, np.ones(3)), ValueError, "signal has shape (3,)", "7 rows (one per node)"),
+    bad("a number as signal", lambda: propagate(PLAIN, 1.0), ValueError, "signal has shape ()", "7 rows"),
+    bad("a nan in the signal", lambda: propagate(PLAIN, np.full(7, np.nan)), ValueError, "signal", "not finite"),
+    bad("nobody seen", lambda: spread_labels(PLAIN, LABELS, SEEN & False), ValueError, "7 booleans", "at least one True"),
+    bad("seen as numbers", lambda: spread_labels(PLAIN, LABELS, SEEN.astype(int)), ValueError, "7 booleans", "int64"),
+    bad("seen of another length", lambda: spread_labels(PLAIN, LABELS, SEEN[:3]), ValueError, "7 booleans", "(3,)"),
+    bad("a negative label", lambda: spread_labels(PLAIN, LABELS - 1, SEEN), ValueError, "seen label is -1", "from 0"),
+    bad("floating labels", lambda: spread_labels(PLAIN, LABELS * 1.0, SEEN), TypeError, "whole number per node", "float64"),
+    bad("labels of two dimensions", lambda: spread_labels(PLAIN, LABELS[:, None], SEEN), TypeError, "one whole number per node", "(7, 1)"),
+    bad("labels too few", lambda: spread_labels(PLAIN, LABELS[:3], SEEN[:3]), ValueError, "signal has shape (3, 1)", "7 rows"),
+]  # fmt: skip
+
+EVERY = [*GRAPHS, *NETWORKX, *PACK, *BATCHES, *MODELS, *PROPAGATION]
+
+
+@pytest.mark.parametrize("case", EVERY, ids=str)
+def test_a_bad_call_is_refused_in_words_that_help_and_leaves_nothing_behind(case):
+    with pytest.raises(case.error) as caught:
+        case.call()
+    assert type(caught.value) is case.error
+    message = str(caught.value)
+    pattern = ".*".join(re.escape(part) for part in case.says)
+    assert re.search(pattern, message, re.DOTALL), message
+    again = MODEL(PARAMS, BATCH)
+    assert again.tobytes() == GOOD.tobytes()
+
+
+def test_a_graph_error_says_where_and_travels_through_pickle():
+    with pytest.raises(gn.GraphError) as caught:
+        gn.pack([graph(), graph(nodes=np.ones((3, 5)))])
+    for error in (caught.value, pickle.loads(pickle.dumps(caught.value))):
+        assert (error.index, error.attribute) == (1, "nodes")
+        assert str(error) == str(caught.value)
