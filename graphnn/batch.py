@@ -305,6 +305,11 @@ class Batch:
     packed: the graphs as they came in; it answers for senders, receivers, weights, kernels
 
     Kernels see the graphs as they were packed, never the hidden features of a layer.
+
+    >>> from graphnn import pack
+    >>> batch = pack(nodes=[np.ones((2, 3)), np.ones((1, 3))])
+    >>> batch[1], batch.node_graph
+    (Batch(1 graphs, 1 nodes, 0 edges, nodes=(1, 3), layout='sparse', float64), array([0, 0, 1]))
     """
 
     packed: Packed

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from graphnn.types import Array
+from graphnn.types import Array, Params
 
 
 class GraphError(ValueError):
@@ -37,14 +37,21 @@ class GraphError(ValueError):
 
 
 class TrainingDiverged(ArithmeticError):
-    """Training met a number that is not finite; the message says where. ``.step`` is the step, ``.name`` the culprit."""
+    """Training met a number that is not finite; the message says where.
 
-    def __init__(self, message: str, step: int, name: str):
+    ``.step`` is the step, ``.name`` the culprit, ``.params`` the parameters of the last good step.
+
+    >>> error = TrainingDiverged("step 3: the loss is nan", 3, "the loss", {})
+    >>> error.step, error.name
+    (3, 'the loss')
+    """
+
+    def __init__(self, message: str, step: int, name: str, params: Params):
         super().__init__(message)
-        self.step, self.name = step, name
+        self.step, self.name, self.params = step, name, params
 
     def __reduce__(self) -> tuple:
-        return TrainingDiverged, (self.args[0], self.step, self.name)
+        return TrainingDiverged, (self.args[0], self.step, self.name, self.params)
 
 
 def numbers(value: Array, attribute: str) -> np.ndarray:

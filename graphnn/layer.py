@@ -13,7 +13,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -198,7 +197,7 @@ class Layer:
             raise TypeError(f"init: seed must be an integer, got {type(seed).__name__}")
         data = as_input(graphs)
         params: Params = {}
-        dtype = data.dtype if isinstance(data, Batch) else np.asarray(data).dtype
+        dtype = np.result_type(*(part.dtype for part in (data.values() if isinstance(data, dict) else (data,))))
         self(Scope(Call(params, seed=int(seed), dtype=dtype)), data)
         return params
 
@@ -241,7 +240,9 @@ def show(value: Any) -> str:
 
 
 def as_input(graphs: Any) -> Any:
-    """Return what a model runs on: a batch, or a floating array. Whole numbers become floats."""
+    """Return what a model runs on: a batch, a floating array, or a dict of such. Whole numbers become floats."""
+    if isinstance(graphs, Mapping):
+        return {name: as_input(part) for name, part in graphs.items()}
     if isinstance(graphs, Batch) or ops.is_traced(graphs) or ops.is_jax(graphs):
         return graphs
     if isinstance(graphs, np.ndarray) and graphs.dtype != object:
@@ -276,11 +277,6 @@ def with_features(graphs: Any, h: Any) -> Any:
     return graphs.replace(nodes=h) if isinstance(graphs, Batch) else h
 
 
-def matching(params: Params, pattern: str) -> list[str]:
-    """Return the names a glob pattern matches, in order."""
-    return [name for name in params if fnmatchcase(name, pattern)]
-
-
 def first_not_finite(model: Layer, params: Params, graphs: Any, *, train: bool = False, rng: Rng = None) -> str:
     """Say where numbers stop being finite: the first such parameter, else the first layer that makes one."""
     for name, value in params.items():
@@ -289,8 +285,8 @@ def first_not_finite(model: Layer, params: Params, graphs: Any, *, train: bool =
     culprit: list[str] = []
 
     def watch(path: str, out: Any) -> None:
-        arrays = [features(part) for part in (out if isinstance(out, tuple) else (out,))]
-        for array in arrays:
+        parts = out.values() if isinstance(out, dict) else out if isinstance(out, tuple) else (out,)
+        for array in map(features, parts):
             numbers = array.values if isinstance(array, SparseMatrix) else array
             if not culprit and not np.isfinite(numbers).all():
                 culprit.append(f"the output of layer {path or type(model).__name__!r}")

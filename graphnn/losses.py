@@ -13,8 +13,7 @@ import numpy as np
 from graphnn import ops
 from graphnn.batch import Batch
 from graphnn.checks import listing, same_shape
-from graphnn.layer import matching
-from graphnn.types import Array, Params, is_statistic
+from graphnn.types import Array, Params, is_statistic, matching
 
 Mask = Any
 

@@ -6,7 +6,8 @@ last component starts with ``running_`` holds a statistic that training measures
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
 
 Array: TypeAlias = Any
@@ -26,3 +27,12 @@ def is_statistic(name: str) -> bool:
     (True, False)
     """
     return name.rpartition(".")[2].startswith("running_")
+
+
+def matching(names: Iterable[str], pattern: str) -> list[str]:
+    """Return the names that a glob pattern matches, in order.
+
+    >>> matching(["0.weight", "0.bias", "1.weight"], "*.weight")
+    ['0.weight', '1.weight']
+    """
+    return [name for name in names if fnmatchcase(name, pattern)]

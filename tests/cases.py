@@ -91,9 +91,7 @@ def permuted_edges(graph: gn.Graph, order: np.ndarray) -> gn.Graph:
     )
 
 
-def parameters(
-    layer: gn.Layer, batch: object, seed: int = 0, dtype: type = np.float64
-) -> dict[str, np.ndarray]:
+def parameters(layer: gn.Layer, batch: object, seed: int = 0, dtype: type = np.float64) -> dict[str, np.ndarray]:
     """Return parameters without a zero in them, read-only; running variances and scales are positive."""
     rng = np.random.default_rng(seed)
     params = {}

@@ -2,7 +2,7 @@
 
 A case is a function of ours beside the same formula in plain NumPy. The plain formula is also evaluated at
 complex points: Im f(x + i h v) / h is the directional derivative to the last digits, with no difference taken
-(Squire & Trapp, SIAM Review 1998). So first derivatives are compared to 1e-12, where finite differences see 1e-6.
+(Squire & Trapp, SIAM Review 1998). So first derivatives are compared to 1e-12; finite differences see 1e-6.
 """
 
 from __future__ import annotations

@@ -36,7 +36,6 @@ BESIDE = {
     ("ops.primitives", "ops.activations"),
     ("ops.jax", "ops.primitives"),
     ("batch", "graph"),
-    ("losses", "layer"),  # for matching names to a pattern
 }
 FOLDERS = (
     "layers",
@@ -191,21 +190,9 @@ def test_every_file_says_what_it_is(module):
     assert FILES[module].name != "utils.py"
 
 
-EXAMPLE_MISSING = pytest.mark.xfail(
-    strict=True, reason="has no example yet; take the name off WITHOUT_EXAMPLE with it"
-)
-WITHOUT_EXAMPLE = {
-    "Batch", "TrainingDiverged", "elu", "identity", "leaky_relu", "set_target_scale", "silu", "tanh",
-}  # fmt: skip
-
-
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=[EXAMPLE_MISSING] if name in WITHOUT_EXAMPLE else [])
-        for name in gn.__all__
-        if not inspect.ismodule(getattr(gn, name))
-    ],
+    [name for name in gn.__all__ if not inspect.ismodule(getattr(gn, name))],
 )
 def test_public_names_are_explained_by_example(name):
     assert ">>>" in (getattr(gn, name).__doc__ or "")

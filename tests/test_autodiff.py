@@ -52,7 +52,7 @@ def with_ops(p):
 
 
 FUNCTIONS = [once, shared, by_loop, copied, leaf_itself, with_ops]
-# Where a leaf has several gradients, autograd adds them in the order of its dictionary lookups, we in that of use.
+# Where a leaf has several gradients, autograd adds them in the order of its lookups, we in that of use.
 ADDED_IN_ANOTHER_ORDER = [copied]
 
 
@@ -114,9 +114,7 @@ class TestAgainstAutograd:
             return gn.jvp(function, p, v)[1]
 
         results = [
-            outer(along(inner))(PARAMS)
-            for outer in (gn.grad, autograd.grad)
-            for inner in (gn.grad, autograd.grad)
+            outer(along(inner))(PARAMS) for outer in (gn.grad, autograd.grad) for inner in (gn.grad, autograd.grad)
         ]
         results += [gn.grad(forward)(PARAMS), autograd.grad(forward)(PARAMS), gn.hvp(function, PARAMS, v)]
         found = [dot(r, w) for r in results]
@@ -153,9 +151,7 @@ class TestAgainstAutograd:
 
 def test_a_model_gives_the_bits_of_autograd():
     graph = gn.from_adjacency(np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]]), nodes=np.eye(3))
-    model = gn.Sequential(
-        gn.GraphConv(4, gn.relu), gn.BatchNorm(), gn.GraphConv(4, gn.tanh), gn.SumPool(), gn.Dense(1)
-    )
+    model = gn.Sequential(gn.GraphConv(4, gn.relu), gn.BatchNorm(), gn.GraphConv(4, gn.tanh), gn.SumPool(), gn.Dense(1))
     batch = gn.pack([graph, graph])
     params = model.init(0, batch)
 
@@ -290,9 +286,7 @@ class TestAux:
 
 
 class TestErrors:
-    @pytest.mark.parametrize(
-        "leaf", [np.array([1, 2]), 3, True, np.array([True]), "name", None, np.array([1j])]
-    )
+    @pytest.mark.parametrize("leaf", [np.array([1, 2]), 3, True, np.array([True]), "name", None, np.array([1j])])
     def test_a_leaf_that_is_not_floating_is_named(self, leaf):
         text = r"parameter 'codes' has dtype .*; only floating numbers have gradients, convert it to float"
         with pytest.raises(TypeError, match=text):
@@ -310,13 +304,13 @@ class TestErrors:
         def residuals(x):
             return np.ones(shape) * x.sum() if depends else np.ones(shape)
 
-        text = rf"residuals must return a scalar to be differentiated, got shape \({shape[0]},.*take its mean or sum"
+        text = rf"residuals must return a scalar .* got shape \({shape[0]},.*take its mean or sum"
         with pytest.raises(TypeError, match=text):
             gn.grad(residuals)(np.ones(3))
 
     @pytest.mark.parametrize("result", [None, "loss", {}, (1.0, {}), [1.0]])
     def test_a_forgotten_return_is_not_a_gradient_of_zeros(self, result):
-        text = rf"must return a scalar to be differentiated, got {type(result).__name__}; return a number, or pass has_aux"
+        text = rf"must return a scalar .* got {type(result).__name__}; return a number, or pass has_aux=True"
         with pytest.raises(TypeError, match=text):
             gn.value_and_grad(lambda p: result)(np.ones(3))
 
@@ -354,7 +348,7 @@ class TestHigherOrder:
             assert float(function(x)) == pytest.approx(wanted, rel=1e-12)
 
     def test_the_inner_variable_is_not_confused_with_the_outer(self):
-        """d/dx [x d/dy (x + y) at y=1] is 1; mixing up the two traces gives 2 (Siskind & Pearlmutter 2005)."""
+        """d/dx [x d/dy (x + y)] is 1; mixing up the two traces gives 2 (Siskind & Pearlmutter 2005)."""
         for inner in (gn.grad, autograd.grad):
             for outer in (gn.grad, autograd.grad):
                 assert float(outer(lambda x, d=inner: x * d(lambda y: x + y)(1.0))(1.0)) == 1.0
@@ -393,9 +387,7 @@ class TestMultiGrad:
         grads = gn.multi_grad(self.losses)(PARAMS)[1]
         whole = gn.grad(lambda p: sum(self.losses(p).values()))(PARAMS)
         for name in PARAMS:
-            np.testing.assert_allclose(
-                sum(g[name] for g in grads.values()), whole[name], rtol=1e-13, atol=1e-14
-            )
+            np.testing.assert_allclose(sum(g[name] for g in grads.values()), whole[name], rtol=1e-13, atol=1e-14)
 
     def test_the_function_runs_once(self):
         calls = []
@@ -424,9 +416,7 @@ class TestMultiGrad:
     def test_what_is_no_dict_of_scalars_is_refused_by_name(self):
         with pytest.raises(TypeError, match="multi_grad: the function must return a dict of scalars, got"):
             gn.multi_grad(lambda x: x**2)(2.0)
-        with pytest.raises(
-            TypeError, match=r"loss 'b' must return a scalar to be differentiated, got shape \(2,\)"
-        ):
+        with pytest.raises(TypeError, match=r"loss 'b' must return a scalar to be differentiated, got shape \(2,\)"):
             gn.multi_grad(lambda x: {"a": x.sum(), "b": x})(np.ones(2))
 
 
@@ -449,9 +439,7 @@ class TestFlatten:
         v = direction("v")
         found = gn.hvp(lambda flat: shared(unflatten(flat)), vector, gn.flatten(v)[0])
         still = {**v, "1.running_mean": np.zeros(2)}
-        np.testing.assert_allclose(
-            found, gn.flatten(gn.hvp(shared, PARAMS, still))[0], rtol=1e-12, atol=1e-14
-        )
+        np.testing.assert_allclose(found, gn.flatten(gn.hvp(shared, PARAMS, still))[0], rtol=1e-12, atol=1e-14)
 
     def test_float32_stays(self):
         vector, unflatten = gn.flatten({"a": np.ones((2, 2), np.float32), "b": np.ones(1, np.float32)})
@@ -500,9 +488,7 @@ class TestAfterAnException:
         assert_same_bits(gn.grad(shared)(PARAMS), autograd.grad(shared)(PARAMS))
         for inner in (gn.grad, autograd.grad):
             for outer in (gn.grad, autograd.grad):
-                assert float(outer(lambda x, d=inner: x * d(lambda y: x * y**2)(x))(3.0)) == pytest.approx(
-                    54.0
-                )
+                assert float(outer(lambda x, d=inner: x * d(lambda y: x * y**2)(x))(3.0)) == pytest.approx(54.0)
 
     @pytest.mark.parametrize("outer", [gn.grad, autograd.grad])
     @pytest.mark.parametrize("inner", [gn.grad, autograd.grad])

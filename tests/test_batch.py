@@ -55,9 +55,7 @@ def assert_same_graph(a, b):
 
 def test_graphs_come_back_out_of_a_batch_and_of_its_parts():
     graphs = [
-        graph.replace(
-            names=[f"{i}-{j}" for j in range(graph.n_nodes)], positions=np.ones((graph.n_nodes, 2)) * i
-        )
+        graph.replace(names=[f"{i}-{j}" for j in range(graph.n_nodes)], positions=np.ones((graph.n_nodes, 2)) * i)
         for i, graph in enumerate(cases.graphs("mixed", edges=True, global_features=True))
     ]
     batch = gn.pack(graphs, dtype=np.float32)  # another type, so that the graphs must be made anew
@@ -104,11 +102,7 @@ class TestProductsOfConstantFeatures:
         for weights in (2 * batch.weights, list(2 * batch.weights), None):
             other = batch.replace(weights=weights)
             times = 2.0 if weights is not None else None
-            wanted = (
-                times * stale
-                if times
-                else batch.graphs[0].replace(weights=None).kernel(k.adjacency) @ batch.nodes
-            )
+            wanted = times * stale if times else batch.graphs[0].replace(weights=None).kernel(k.adjacency) @ batch.nodes
             np.testing.assert_allclose(other.propagate(k.adjacency, other.nodes), wanted, rtol=1e-13)
             np.testing.assert_allclose(other.graphs[0].kernel(k.adjacency) @ batch.nodes, wanted, rtol=1e-13)
             np.testing.assert_allclose(other[[0]].propagate(k.adjacency, other.nodes), wanted, rtol=1e-13)

@@ -24,23 +24,19 @@ class TestErrors:
         assert str(error.at(3)) == "graphs[3].nodes: none"
 
     def test_a_divergence_names_step_and_culprit(self):
-        error = TrainingDiverged("step 214: loss is nan", step=214, name="loss")
+        error = TrainingDiverged("step 214: loss is nan", step=214, name="loss", params={})
         assert (str(error), error.step, error.name) == ("step 214: loss is nan", 214, "loss")
         assert isinstance(error, ArithmeticError)
 
     @pytest.mark.parametrize("clone", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))])
-    @pytest.mark.parametrize(
-        "error", [GraphError("nodes", "none", 1), TrainingDiverged("gone", 3, "w")], ids=repr
-    )
+    @pytest.mark.parametrize("error", [GraphError("nodes", "none", 1), TrainingDiverged("gone", 3, "w", {})], ids=repr)
     def test_errors_cross_process_boundaries_whole(self, error, clone):
         again = clone(error)
         assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
 
 
 class TestNumbers:
-    @pytest.mark.parametrize(
-        "dtype", [bool, np.int8, np.uint8, np.int64, np.float16, np.float64, np.longdouble]
-    )
+    @pytest.mark.parametrize("dtype", [bool, np.int8, np.uint8, np.int64, np.float16, np.float64, np.longdouble])
     def test_everything_but_float32_becomes_float64(self, dtype):
         out = numbers(np.array([[1, 0]], dtype), "nodes")
         assert (out.dtype, out.tolist()) == (np.float64, [[1.0, 0.0]])
@@ -134,9 +130,7 @@ class TestSameShape:
         ],
     )
     def test_every_other_pair_is_refused_with_a_remedy(self, p, t, remedy):
-        with pytest.raises(
-            ValueError, match=r"loss: predictions \(.*\) and targets \(.*\) differ in shape; " + remedy
-        ):
+        with pytest.raises(ValueError, match=r"loss: predictions \(.*\) and targets \(.*\) differ in shape; " + remedy):
             same_shape("loss", np.zeros(p), np.zeros(t))
 
 

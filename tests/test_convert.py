@@ -14,12 +14,13 @@ import scipy.sparse
 import graphnn as gn
 from graphnn import kernels as k
 
+SPARSE = [getattr(scipy.sparse, name) for name in ("csr_array", "csc_matrix", "coo_array", "lil_array", "dok_array")]
 KINDS = [nx.Graph, nx.DiGraph, nx.MultiGraph, nx.MultiDiGraph]
 LABELS: list = [("a", 1), "b", 7, frozenset({2}), 3.5]
 
 
 def labelled(kind: type) -> nx.Graph:
-    """Return a graph with labels of every kind, a loop, weights, and parallel edges where there can be any."""
+    """Return a graph with labels of every kind, a loop, weights, and parallel edges where it can."""
     G = kind()
     for i, label in enumerate(LABELS):
         G.add_node(label, features=[float(i), float(i**2)], charge=i % 2, other="ignored")
@@ -98,12 +99,8 @@ class TestFromNetworkx:
         again = gn.from_networkx(back, edges="features", weights="weight")
         assert again.names == graph.names
         np.testing.assert_array_equal(again.nodes, graph.nodes)
-        wanted = sorted(
-            map(tuple, np.column_stack([graph.senders, graph.receivers, graph.weights, graph.edges]))
-        )
-        found = sorted(
-            map(tuple, np.column_stack([again.senders, again.receivers, again.weights, again.edges]))
-        )
+        wanted = sorted(map(tuple, np.column_stack([graph.senders, graph.receivers, graph.weights, graph.edges])))
+        found = sorted(map(tuple, np.column_stack([again.senders, again.receivers, again.weights, again.edges])))
         assert found == wanted
 
 
@@ -190,19 +187,13 @@ class TestPack:
     def test_kernels_are_given_to_a_batch_that_is_there(self):
         batch = gn.pack(cases.graphs("path"))
         K = 2 * np.eye(4)
-        np.testing.assert_array_equal(
-            gn.pack(batch, kernels=[K]).propagate(None, batch.nodes), 2 * batch.nodes
-        )
+        np.testing.assert_array_equal(gn.pack(batch, kernels=[K]).propagate(None, batch.nodes), 2 * batch.nodes)
 
 
 class TestFromAdjacency:
     matrix = np.array([[0.0, 2.0, 0.0], [0.5, 1.0, 0.0], [0.0, 0.0, 0.0]])
 
-    @pytest.mark.parametrize(
-        "form",
-        [np.asarray, np.ndarray.tolist, scipy.sparse.csr_array, scipy.sparse.csc_matrix, scipy.sparse.coo_array,
-         scipy.sparse.lil_array, scipy.sparse.dok_array],
-    )  # fmt: skip
+    @pytest.mark.parametrize("form", [np.asarray, np.ndarray.tolist, *SPARSE])
     def test_there_and_back(self, form):
         graph = gn.from_adjacency(form(self.matrix))
         assert graph.n_edges == 3

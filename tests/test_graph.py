@@ -50,12 +50,8 @@ def test_a_graph_keeps_copies_that_nobody_can_write_to():
 @pytest.mark.parametrize("kind", [scipy.sparse.csr_array, scipy.sparse.csc_array, scipy.sparse.coo_array])
 def test_sparse_features_with_duplicates_are_not_written_to(kind):
     """Adding duplicates in place once rewrote the user's matrix."""
-    coo = scipy.sparse.coo_array(
-        (np.array([1.0, 2, 3]), (np.array([1, 1, 0]), np.array([2, 2, 0]))), shape=(2, 3)
-    )
-    mine = scipy.sparse.csr_array(
-        (np.array([1.0, 2, 3]), np.array([2, 0, 0]), np.array([0, 3, 3])), shape=(2, 3)
-    )
+    coo = scipy.sparse.coo_array((np.array([1.0, 2, 3]), (np.array([1, 1, 0]), np.array([2, 2, 0]))), shape=(2, 3))
+    mine = scipy.sparse.csr_array((np.array([1.0, 2, 3]), np.array([2, 0, 0]), np.array([0, 3, 3])), shape=(2, 3))
     mine = mine if kind is scipy.sparse.csr_array else kind(coo)
     before, dense = pickle.dumps(mine), mine.toarray()
     graph = gn.Graph(mine)
@@ -123,9 +119,7 @@ def test_a_kernel_is_remembered_read_only():
         K[0, 0] = 1
 
 
-@pytest.mark.parametrize(
-    "copied", [lambda graph: pickle.loads(pickle.dumps(graph)), copy.copy, copy.deepcopy]
-)
+@pytest.mark.parametrize("copied", [lambda graph: pickle.loads(pickle.dumps(graph)), copy.copy, copy.deepcopy])
 def test_copies_are_equal_in_every_array_and_carry_no_memo(copied):
     graph = gn.Graph(**full(), kernels={"own": np.eye(3)}, names=["a", "b", "c"])
     graph.kernel(k.Heat(0.5))
@@ -148,9 +142,7 @@ def test_a_graph_made_of_traced_weights_is_differentiated_through():
         return (batch.replace(weights=weights).propagate(k.random_walk, graph.nodes) ** 2).sum()
 
     def through_matrix(weights):
-        return (
-            gn.ops.propagate([graph.replace(weights=weights).kernel(k.random_walk)], graph.nodes) ** 2
-        ).sum()
+        return (gn.ops.propagate([graph.replace(weights=weights).kernel(k.random_walk)], graph.nodes) ** 2).sum()
 
     wanted = gn.grad(through_batch)(graph.weights)
     assert wanted.any()

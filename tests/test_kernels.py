@@ -122,18 +122,12 @@ SYMMETRIC = [
     ),
 ]
 TABLE = [
-    *(
-        (kernel, witness, G)
-        for kernel, witness in ANY
-        for G in (undirected(False), undirected(True), directed())
-    ),
+    *((kernel, witness, G) for kernel, witness in ANY for G in (undirected(False), undirected(True), directed())),
     *((kernel, witness, G) for kernel, witness in SYMMETRIC for G in (undirected(False), undirected(True))),
 ]
 
 
-@pytest.mark.parametrize(
-    ("kernel", "witness", "G"), TABLE, ids=lambda value: getattr(value, "__name__", None)
-)
+@pytest.mark.parametrize(("kernel", "witness", "G"), TABLE, ids=lambda value: getattr(value, "__name__", None))
 def test_the_kernel_is_its_formula(kernel, witness, G):
     wanted = witness(G)
     np.testing.assert_allclose(converted(G).kernel(kernel), wanted, rtol=0, atol=1e-10)
@@ -265,9 +259,7 @@ def test_kernels_that_cannot_follow_traced_weights_refuse_them(layout):
     batch = gn.pack(cases.graphs("weighted"), layout=layout)
     for kernel in (k.Heat(1.0), k.Power(k.adjacency, 2), k.Chebyshev(2), k.PersonalizedPageRank(0.1)):
         with pytest.raises(TypeError, match="traced edge weights"):
-            gn.grad(lambda w, K=kernel: batch.replace(weights=w).propagate(K, batch.nodes).sum())(
-                batch.weights
-            )
+            gn.grad(lambda w, K=kernel: batch.replace(weights=w).propagate(K, batch.nodes).sum())(batch.weights)
 
     @gn.local
     def by_scipy(graph):
@@ -317,9 +309,7 @@ def test_degrees_that_are_not_positive_name_graph_and_node(kernel, weights, degr
     m = len(weights)
     bad = gn.Graph(np.ones((3, 1)), senders=[0] * m, receivers=[1] * m, weights=weights)
     good = cases.graph("path").replace(nodes=np.ones((4, 1)))
-    with pytest.raises(
-        gn.GraphError, match=rf"graph\.weights: node 1 has weighted degree {degree};"
-    ) as caught:
+    with pytest.raises(gn.GraphError, match=rf"graph\.weights: node 1 has weighted degree {degree};") as caught:
         bad.kernel(kernel)
     assert caught.value.index is None
     for layout in ("sparse", "list", "dense"):

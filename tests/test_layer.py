@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import graphnn as gn
-from graphnn.layer import first_not_finite, matching
+from graphnn.layer import first_not_finite
 
 
 @dataclass(frozen=True)
@@ -146,10 +146,26 @@ class TestCheck:
             self.model.check(params, batch)
 
 
-def test_glob_patterns_pick_names_in_order():
-    names = dict.fromkeys(["1.dense.weight", "0.graphconv.weight", "0.graphconv.bias"])
-    assert matching(names, "*.weight") == ["1.dense.weight", "0.graphconv.weight"]
-    assert matching(names, "0.*") == ["0.graphconv.weight", "0.graphconv.bias"]
+@dataclass(frozen=True)
+class Sides(gn.Layer):
+    """A model of two inputs: graphs on one side, a table on the other."""
+
+    def forward(self, params, inputs):
+        pooled = gn.SumPool()({}, gn.pack(inputs["graphs"]))
+        return {"both": gn.Dense(2)(params.scope("dense"), gn.ops.concatenate([pooled, inputs["table"]], axis=1))}
+
+
+def test_a_model_may_take_a_dict_of_inputs():
+    inputs = {"graphs": list(batch.graphs), "table": np.arange(4).reshape(2, 2)}
+    params = Sides().init(0, inputs)
+    assert {name: value.shape for name, value in params.items()} == {"dense.weight": (5, 2), "dense.bias": (2,)}
+    assert {value.dtype for value in params.values()} == {np.dtype(float)}
+    pooled = np.concatenate([gn.SumPool()({}, batch), inputs["table"]], axis=1)
+    np.testing.assert_allclose(Sides()(params, inputs)["both"], pooled @ params["dense.weight"], rtol=1e-13)
+    bad = {**params, "dense.bias": np.full(2, np.inf)}
+    assert first_not_finite(Sides(), bad, inputs) == "parameter 'dense.bias'"
+    huge = {**params, "dense.weight": np.full((5, 2), 1e308)}
+    assert first_not_finite(Sides(), huge, inputs) == "the output of layer 'dense'"
 
 
 class TestFirstNotFinite:
@@ -177,7 +193,4 @@ def test_a_layer_without_forward_says_so():
 def test_a_setting_equal_to_its_default_is_not_printed():
     assert repr(gn.BatchNorm(momentum=float("0.1"))) == "BatchNorm()"
     assert repr(gn.GraphConv(3, gn.relu)) == "GraphConv(3, activation=relu)"
-    assert (
-        repr(gn.GraphConv(3, kernel=gn.kernels.Heat(0.5)))
-        == "GraphConv(3, kernel=Heat(t=0.5, laplacian=laplacian))"
-    )
+    assert repr(gn.GraphConv(3, kernel=gn.kernels.Heat(0.5))) == "GraphConv(3, kernel=Heat(t=0.5, laplacian=laplacian))"

@@ -17,7 +17,7 @@ LABELS = np.array([2, 0, 1, 1, 0, 2])
 BITS = np.array([[1, 0], [0, 1], [1, 1], [0, 0], [0.25, 1], [1, 0.5]])
 SIGNS = 2 * BITS.round().astype(int) - 1
 ROW_MASK = np.array([True, False, True, True, False, True])
-ENTRY_MASK = T > np.median(T)
+ENTRY_MASK = np.median(T) < T
 ROW_WEIGHTS = np.array([1.0, 2.0, 0.0, 0.5, 3.0, 1.0])
 ENTRY_WEIGHTS = np.abs(T) + 0.1
 
@@ -94,9 +94,7 @@ CASES = [
     ),
     Case(
         "l2",
-        lambda a, b, c: (
-            gn.l2_penalty({"0.weight": a, "1.weight": b, "0.bias": c}, 0.3, "*.weight") + 0.0 * c.sum()
-        ),
+        lambda a, b, c: gn.l2_penalty({"0.weight": a, "1.weight": b, "0.bias": c}, 0.3, "*.weight") + 0.0 * c.sum(),
         lambda a, b, c: 0.3 * ((a * a).sum() + (b * b).sum()) + 0.0 * c.sum(),
         tuple(PENALISED.values()),
     ),
@@ -130,9 +128,7 @@ class TestLosses:
         twice = np.array([0, 1, 1, 2, 3, 4, 5])
         weights = np.array([1.0, 2, 1, 1, 1, 1])
         found = getattr(gn, name)(predictions, targets, weights=weights)
-        assert float(found) == pytest.approx(
-            float(getattr(gn, name)(predictions[twice], targets[twice])), rel=1e-14
-        )
+        assert float(found) == pytest.approx(float(getattr(gn, name)(predictions[twice], targets[twice])), rel=1e-14)
 
     def test_a_mask_that_is_false_everywhere_is_refused(self, name):
         targets, predictions, _ = PLAIN[name]
@@ -142,9 +138,7 @@ class TestLosses:
     @pytest.mark.parametrize("weights", [np.zeros(6), -np.ones(6), np.full(6, np.nan), np.full(6, np.inf)])
     def test_weights_without_a_positive_finite_sum_are_refused(self, name, weights):
         targets, predictions, _ = PLAIN[name]
-        with pytest.raises(
-            ValueError, match=rf"^{name}: mask and weights leave nothing to learn from; they sum to"
-        ):
+        with pytest.raises(ValueError, match=rf"^{name}: mask and weights leave nothing to learn from; they sum to"):
             getattr(gn, name)(predictions, targets, weights=weights)
 
     @pytest.mark.parametrize("mask", [np.ones(6), np.arange(6), [0, 1]])
@@ -182,9 +176,7 @@ class TestLosses:
         targets, predictions, _ = PLAIN[name]
         whole = np.round(targets).astype(int) if name != "hinge" else targets
         found = getattr(gn, name)(predictions, whole.tolist())
-        assert float(found) == pytest.approx(
-            float(getattr(gn, name)(predictions, whole.astype(float))), rel=1e-15
-        )
+        assert float(found) == pytest.approx(float(getattr(gn, name)(predictions, whole.astype(float))), rel=1e-15)
 
 
 SAME_SHAPE = [name for name in PLAIN if name not in (*BY_ROW, "gaussian_nll")]
@@ -212,9 +204,7 @@ def test_vectors_are_as_good_as_columns(name):
     targets, predictions, _ = PLAIN[name]
     loss = getattr(gn, name)
     column = float(loss(predictions[:, :1], targets[:, :1], weights=ROW_WEIGHTS))
-    assert float(loss(predictions[:, 0], targets[:, 0], weights=ROW_WEIGHTS)) == pytest.approx(
-        column, rel=1e-15
-    )
+    assert float(loss(predictions[:, 0], targets[:, 0], weights=ROW_WEIGHTS)) == pytest.approx(column, rel=1e-15)
 
 
 class TestMissingTargets:
@@ -236,9 +226,7 @@ class TestMissingTargets:
     def test_missing_rows_may_be_masked_by_row(self):
         missing = np.where(ROW_MASK[:, None], T, np.nan)
         found = gn.mean_squared_error(P, missing, mask=ROW_MASK)
-        assert float(found) == pytest.approx(
-            float(gn.mean_squared_error(P[ROW_MASK], T[ROW_MASK])), rel=1e-14
-        )
+        assert float(found) == pytest.approx(float(gn.mean_squared_error(P[ROW_MASK], T[ROW_MASK])), rel=1e-14)
 
     @pytest.mark.parametrize("mask", [None, ROW_MASK, ENTRY_MASK], ids=["no-mask", "rows", "entries"])
     def test_missing_labels_do_not_count(self, mask):
@@ -252,9 +240,7 @@ class TestMissingTargets:
         np.testing.assert_array_equal(found[1], wanted[1])
 
     def test_labels_that_are_all_missing_are_refused(self):
-        with pytest.raises(
-            ValueError, match="binary_cross_entropy: mask and weights leave nothing to learn from"
-        ):
+        with pytest.raises(ValueError, match="binary_cross_entropy: mask and weights leave nothing to learn from"):
             gn.binary_cross_entropy(P, np.full(P.shape, np.nan))
 
     def test_a_mask_of_numbers_is_refused_beside_missing_labels_too(self):
@@ -305,17 +291,13 @@ def test_probabilities_outside_0_to_1_are_refused(targets):
 
 @pytest.mark.parametrize("targets", [[0, 1], [np.nan, 1], [2, -1]])
 def test_hinge_wants_signs(targets):
-    with pytest.raises(
-        ValueError, match=r"hinge: targets must be -1 or 1; for labels 0 and 1 pass 2 \* targets - 1"
-    ):
+    with pytest.raises(ValueError, match=r"hinge: targets must be -1 or 1; for labels 0 and 1 pass 2 \* targets - 1"):
         gn.hinge(np.zeros(2), np.array(targets))
 
 
 @pytest.mark.parametrize(("p", "t"), [((6, 2), (6, 2)), ((6, 2), (6,)), ((5, 2), (6, 1)), ((6,), (6, 1))])
 def test_gaussian_nll_wants_two_columns_for_each_target(p, t):
-    with pytest.raises(
-        ValueError, match=r"gaussian_nll: predictions \(.*\) must hold a mean and a log-variance"
-    ):
+    with pytest.raises(ValueError, match=r"gaussian_nll: predictions \(.*\) must hold a mean and a log-variance"):
         gn.gaussian_nll(np.zeros(p), np.zeros(t))
 
 
@@ -387,15 +369,16 @@ def test_nothing_given_is_written_to():
             array.setflags(write=False)
         before = [a.tobytes() for a in given]
         loss = getattr(gn, name)
-        gn.value_and_grad(
-            lambda p, loss=loss, given=given: loss(p, given[1], mask=given[2], weights=given[3])
-        )(given[0])
+        gn.value_and_grad(lambda p, loss=loss, given=given: loss(p, given[1], mask=given[2], weights=given[3]))(
+            given[0]
+        )
         assert [a.tobytes() for a in given] == before
 
 
-class TestPenalties:
-    PARAMS = {**PENALISED, "1.running_mean": np.full(3, 100.0), "running_var": np.full(1, 100.0)}
+WITH_STATISTICS = {**PENALISED, "1.running_mean": np.full(3, 100.0), "running_var": np.full(1, 100.0)}
 
+
+class TestPenalties:
     @pytest.mark.parametrize(
         ("pattern", "names"),
         [
@@ -407,11 +390,11 @@ class TestPenalties:
         ],
     )
     def test_the_pattern_chooses_and_statistics_never_count(self, pattern, names):
-        squares = 0.1 * sum((self.PARAMS[n] ** 2).sum() for n in names)
-        sizes = 0.1 * sum(np.abs(self.PARAMS[n]).sum() for n in names)
-        assert float(gn.l2_penalty(self.PARAMS, 0.1, pattern)) == pytest.approx(squares, rel=1e-14)
-        assert float(gn.l1_penalty(self.PARAMS, 0.1, pattern)) == pytest.approx(sizes, rel=1e-14)
-        grads = gn.grad(lambda p: gn.l2_penalty(p, 0.1, pattern))(self.PARAMS)
+        squares = 0.1 * sum((WITH_STATISTICS[n] ** 2).sum() for n in names)
+        sizes = 0.1 * sum(np.abs(WITH_STATISTICS[n]).sum() for n in names)
+        assert float(gn.l2_penalty(WITH_STATISTICS, 0.1, pattern)) == pytest.approx(squares, rel=1e-14)
+        assert float(gn.l1_penalty(WITH_STATISTICS, 0.1, pattern)) == pytest.approx(sizes, rel=1e-14)
+        grads = gn.grad(lambda p: gn.l2_penalty(p, 0.1, pattern))(WITH_STATISTICS)
         assert [n for n in grads if grads[n].any()] == names
 
     @pytest.mark.parametrize("pattern", ["2.*", "weight", "*running*"])
@@ -420,7 +403,7 @@ class TestPenalties:
         with pytest.raises(
             ValueError, match=rf"penalty: no parameter matches '{pattern.replace('*', '.')}'; there are"
         ):
-            penalty(self.PARAMS, 0.1, pattern)
+            penalty(WITH_STATISTICS, 0.1, pattern)
 
     def test_l1_has_slope_zero_at_zero(self):
         grads = gn.grad(lambda p: gn.l1_penalty(p, 0.5))({"w": np.array([0.0, -2.0, 3.0])})

@@ -63,10 +63,10 @@ def run(out: Path, smoke: bool = False) -> str:
 
 def _draw(out: Path, club: Any, spread: np.ndarray, logits: np.ndarray, fixed: int, right: int) -> Path:
     """Draw the club twice, coloured by how much each member leans to the officer's side."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - matplotlib loads only to draw
-    from matplotlib.figure import Figure  # noqa: PLC0415
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
-    from graphnn.insight.plot import graph_scores  # noqa: PLC0415
+    from graphnn.insight.plot import graph_scores
 
     share = spread[:, 1] / spread.sum(axis=1)
     probability = np.exp(logits[:, 1] - np.logaddexp(logits[:, 0], logits[:, 1]))

@@ -181,7 +181,7 @@ class ScatterPanel:
         units: str | None = None,
         worst: int = 3,
     ) -> None:
-        from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - matplotlib loads only to draw
+        from matplotlib.ticker import MaxNLocator
 
         self.ax, self.n_worst = ax, worst
         ink, paper = _ink(ax)
@@ -325,7 +325,7 @@ class LossPanel:
     """
 
     def __init__(self, ax: Axes, *, xlabel: str = "epoch", ylabel: str = "loss") -> None:
-        from matplotlib.ticker import LogLocator, MaxNLocator  # noqa: PLC0415 - loads only to draw
+        from matplotlib.ticker import LogLocator, MaxNLocator
 
         self.ax, self.xlabel, self.scale = ax, xlabel, ""
         self.ticks = LogLocator(numticks=7)
@@ -405,7 +405,7 @@ class LossPanel:
     def _set_scale(self, scale: str) -> None:
         if scale == self.scale:
             return
-        from matplotlib.ticker import MaxNLocator, NullLocator, StrMethodFormatter  # noqa: PLC0415 - lazy
+        from matplotlib.ticker import MaxNLocator, NullLocator, StrMethodFormatter
 
         self.scale = scale
         self.ax.set_yscale(scale)
@@ -456,7 +456,7 @@ class ConfusionPanel:
 
     def update(self, train: Classes, validation: Classes | None = None) -> None:
         """Show the validation matrix, or the training matrix without one, in the colour of its set."""
-        from matplotlib.colors import to_rgb  # noqa: PLC0415 - matplotlib loads only to draw
+        from matplotlib.colors import to_rgb
 
         shown, color = (train, TRAIN) if validation is None else (validation, VALIDATION)
         share = shown.counts / np.maximum(shown.counts.sum(axis=1, keepdims=True), 1)
@@ -486,7 +486,7 @@ class Table:
     """
 
     def __init__(self, ax: Axes, corner: str, header: list[str], rows: list[tuple[str, str, str]]) -> None:
-        from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, TextArea, VPacker  # noqa: PLC0415 - lazy
+        from matplotlib.offsetbox import AnchoredOffsetbox, HPacker, TextArea, VPacker
 
         ink, paper = _ink(ax)
         self.ax, self.corner = ax, corner
@@ -678,7 +678,7 @@ def graph_scores(
     >>> [text.get_text() for text in ax.texts]
     ['0', '1', '2']
     """
-    from matplotlib.collections import LineCollection  # noqa: PLC0415 - matplotlib loads only to draw
+    from matplotlib.collections import LineCollection
 
     nodes = list(graph.nodes)
     values = _node_values(nodes, scores)
@@ -740,7 +740,7 @@ def split_labels(
 
 
 def _new_axes(width: float, height: float) -> Axes:
-    from matplotlib import pyplot  # noqa: PLC0415 - only where the user asks for a figure of pyplot's
+    from matplotlib import pyplot
 
     _, ax = pyplot.subplots(figsize=(width, height), layout="constrained")
     return ax
@@ -748,7 +748,7 @@ def _new_axes(width: float, height: float) -> Axes:
 
 def _ink(ax: Axes) -> tuple[str, str]:
     """Colour of text and lines on this figure, and of the paper under them."""
-    from matplotlib.colors import to_hex, to_rgb  # noqa: PLC0415 - matplotlib loads only to draw
+    from matplotlib.colors import to_hex, to_rgb
 
     paper = ax.figure.get_facecolor()
     dark = np.dot(to_rgb(paper), (0.299, 0.587, 0.114)) < 0.5
@@ -783,7 +783,7 @@ def entitle(ax: Axes, title: str | None, pad: float = 10) -> None:
 
 def _haloed(ax: Axes, ink: str, paper: str, leader: dict[str, Any] | None = None) -> Any:
     """A small text that stays legible over marks, perhaps with a line that leads to what it names."""
-    from matplotlib.patheffects import withStroke  # noqa: PLC0415 - matplotlib loads only to draw
+    from matplotlib.patheffects import withStroke
 
     text = ax.annotate(
         "", (0, 0), (0, 0), textcoords="offset points", arrowprops=leader, annotation_clip=False
@@ -810,7 +810,7 @@ def _place(marks: Any, pairs: Pairs, color: str, n_points: int) -> None:
 
 def _shades(color: str, count: int) -> list[Array]:
     """The colour, or from its light to its dark for 2 to 6 targets; more could not be told apart."""
-    from matplotlib.colors import to_rgb  # noqa: PLC0415 - matplotlib loads only to draw
+    from matplotlib.colors import to_rgb
 
     base = np.array(to_rgb(color))
     if not 2 <= count <= 6:
@@ -862,7 +862,7 @@ def _inside(points: Array, box: Array) -> Array:
 
 def _layout(graph: Any, seed: int) -> dict[Any, Array]:
     """Positions by springs, then by path lengths where the graph is small, its longest side lying down."""
-    import networkx as nx  # noqa: PLC0415 - costly to import
+    import networkx as nx
 
     positions = nx.spring_layout(graph, seed=seed, weight=None)
     if 2 < len(graph) <= 150 and nx.is_connected(graph.to_undirected(as_view=True)):
@@ -890,7 +890,7 @@ def _draw_spread(ax: Axes, pairs: Pairs, spread: Array) -> Array:
 
 def _draw_nodes(ax: Axes, places: Array, values: Array, area: float, name: str | None) -> Array:
     """Draw the nodes with their key, a colour bar or a legend; return each node's colour."""
-    from matplotlib.colors import to_rgba  # noqa: PLC0415 - matplotlib loads only to draw
+    from matplotlib.colors import to_rgba
 
     ink, paper = _ink(ax)
     rim: dict[str, Any] = {"edgecolors": paper, "linewidths": 1.0, "zorder": 2}

@@ -16,7 +16,11 @@ from graphnn.types import Array
 
 
 def identity(x: Array) -> Array:
-    """Return x itself."""
+    """Return x itself.
+
+    >>> identity(np.array([-1.0, 2.0]))
+    array([-1.,  2.])
+    """
     return x
 
 
@@ -98,7 +102,11 @@ def _tanh(x: np.ndarray) -> np.ndarray:
 
 
 def tanh(x: Array) -> Array:
-    """Return the hyperbolic tangent."""
+    """Return the hyperbolic tangent.
+
+    >>> tanh(np.array([0.0, 1e4]))
+    array([0., 1.])
+    """
     return namespace(x).tanh(x) if is_jax(x) else _tanh(x)
 
 
@@ -136,7 +144,11 @@ def _silu(x: np.ndarray) -> np.ndarray:
 
 
 def silu(x: Array) -> Array:
-    """Return x sigmoid(x) (Elfwing et al. 2018, arXiv:1702.03118; also called swish)."""
+    """Return x sigmoid(x) (Elfwing et al. 2018, arXiv:1702.03118; also called swish).
+
+    >>> silu(np.array([0.0, 100.0]))
+    array([  0., 100.])
+    """
     return x * sigmoid(x) if is_jax(x) else _silu(x)
 
 
@@ -146,7 +158,11 @@ def _elu(x: np.ndarray) -> np.ndarray:
 
 
 def elu(x: Array) -> Array:
-    """Return x where positive, else exp(x) - 1 (Clevert et al. 2016, arXiv:1511.07289)."""
+    """Return x where positive, else exp(x) - 1 (Clevert et al. 2016, arXiv:1511.07289).
+
+    >>> elu(np.array([2.0, -100.0]))
+    array([ 2., -1.])
+    """
     if is_jax(x):
         xp = namespace(x)
         return xp.where(x > 0, x, xp.expm1(xp.minimum(x, 0)))
@@ -154,7 +170,11 @@ def elu(x: Array) -> Array:
 
 
 def leaky_relu(x: Array, slope: float = 0.01) -> Array:
-    """Return x where positive, else slope * x (Maas et al. 2013)."""
+    """Return x where positive, else slope * x (Maas et al. 2013).
+
+    >>> leaky_relu(np.array([2.0, -1.0]))
+    array([ 2.  , -0.01])
+    """
     return relu(x) - slope * relu(-x)
 
 

@@ -74,7 +74,7 @@ class Progress:
     def begin_fit(self, run: Any) -> None:
         self._last, self._told = time.perf_counter(), 0
         if self.stream.isatty():
-            from tqdm import tqdm  # noqa: PLC0415 - only where there is a terminal
+            from tqdm import tqdm
 
             self._bar = tqdm(
                 total=run.n_epochs, desc=self.description or None, file=self.stream, unit="epoch"

@@ -164,6 +164,7 @@ class Run:
         self.data, self.validation, self.seed = data, validation, seed
         one_output = isinstance(data.targets, np.ndarray)
         self.params = set_target_scale(params, data.known_targets()) if one_output else dict(params)
+        self.last_good: Params = self.params
         self.state = optimizer.init(self.params)
         self.step, self.epoch, self.n_epochs = 0, 0, 0
         self.value = float("nan")
@@ -419,6 +420,7 @@ def _step(run: Run, part: Data, ask: _Callbacks) -> bool:
             "Lower the step size, or look at the inputs and targets of this mini-batch.",
             run.step,
             culprit,
+            run.last_good,
         )
     if ask("after_forward", run):
         return False
@@ -427,12 +429,14 @@ def _step(run: Run, part: Data, ask: _Callbacks) -> bool:
         if not np.isfinite(gradient).all():
             raise TrainingDiverged(
                 f"step {run.step}: the gradient of {name!r} is not finite (loss {run.value:.4g}). "
-                "The parameters of the last good step are in run.params.",
+                "The parameters of the last good step are in the error's .params.",
                 run.step,
                 name,
+                run.last_good,
             )
     if ask("after_backward", run):
         return False
+    run.last_good = run.params
     new, run.state = run.optimizer.update(run.params, run.grads, run.state)
     run.params = {**new, **updates}
     run.history.steps.append(run.value)

@@ -415,7 +415,7 @@ def _has_desktop() -> bool:
         return False
     if threading.current_thread() is not threading.main_thread():
         return False  # no windowing toolkit bears being called from another thread
-    import matplotlib  # noqa: PLC0415 - matplotlib loads only to draw
+    import matplotlib
 
     return matplotlib.get_backend().lower().startswith(DESKTOP)
 
@@ -429,15 +429,15 @@ def _notebook_shell() -> Any:
 
 def _plain_style() -> Any:
     """matplotlib's own defaults for the time of a drawing: the picture looks the same under all rcParams."""
-    from matplotlib import style  # noqa: PLC0415 - matplotlib loads only to draw
+    from matplotlib import style
 
     return style.context("default")
 
 
 def _canvas(size: tuple[float, float]) -> Figure:
     """A figure that pyplot knows nothing about."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - loads only to draw
-    from matplotlib.figure import Figure  # noqa: PLC0415 - loads only to draw
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
     with _plain_style():
         figure = Figure(figsize=size, dpi=DPI)
@@ -498,7 +498,7 @@ class _Notebook:
         shell.events.register("post_run_cell", self.end_of_cell)
 
     def show(self, final: bool) -> None:
-        from IPython.display import Image, display, update_display  # noqa: PLC0415 - only inside a notebook
+        from IPython.display import Image, display, update_display
 
         png = BytesIO()
         _save(self.figure, png, ".png", FINAL_DPI if final else DPI)
@@ -526,7 +526,7 @@ class _Window:
     """A window of the desktop, which answers the mouse whenever training takes a step."""
 
     def __init__(self, settings: _Settings, picture: _Picture) -> None:
-        from matplotlib import pyplot  # noqa: PLC0415 - only where windows can be opened
+        from matplotlib import pyplot
 
         self.pyplot, self.picture = pyplot, picture
         self.path, self.keep_open = settings.path, settings.keep_open

@@ -78,8 +78,6 @@ def test_the_karate_club_is_zacharys():
     assert (club.labels[0], club.labels[33]) == (0, 1)
     assert graph.names == tuple(range(34))
     np.testing.assert_array_equal(graph.nodes, np.eye(34))
-    np.testing.assert_array_equal(
-        graph.kernel(gn.kernels.adjacency), nx.to_numpy_array(nx.karate_club_graph())
-    )
+    np.testing.assert_array_equal(graph.kernel(gn.kernels.adjacency), nx.to_numpy_array(nx.karate_club_graph()))
     assert graph.weights.sum() == 2 * 231  # networkx carries Zachary's 1977 counts of shared contexts
     assert karate().networkx is not club.networkx

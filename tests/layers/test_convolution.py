@@ -67,8 +67,7 @@ def squares(layer, batch):
         if "weights" in leaves:
             graphs = graphs.replace(weights=leaves["weights"])
         return (
-            cases.array(layer({n: v for n, v in leaves.items() if n not in ("nodes", "weights")}, graphs))
-            ** 2
+            cases.array(layer({n: v for n, v in leaves.items() if n not in ("nodes", "weights")}, graphs)) ** 2
         ).sum()
 
     return loss
@@ -218,9 +217,7 @@ def test_sparse_features_give_the_numbers_of_dense_ones(layer, layout):
     params = cases.parameters(layer, dense)
     assert layer.init(0, sparse).keys() == params.keys()
     for a, b in ((dense, sparse), (dense[[3, 1]], sparse[[3, 1]]), (dense[1:][0], sparse[1:][0])):
-        np.testing.assert_allclose(
-            cases.array(layer(params, b)), cases.array(layer(params, a)), rtol=1e-12, atol=1e-13
-        )
+        np.testing.assert_allclose(cases.array(layer(params, b)), cases.array(layer(params, a)), rtol=1e-12, atol=1e-13)
         wanted = gn.grad(lambda p, a=a: cases.total(layer(p, a)))(params)
         found = gn.grad(lambda p, b=b: cases.total(layer(p, b)))(params)
         for name, g in wanted.items():

@@ -18,9 +18,7 @@ def test_it_drops_at_its_rate_and_scales_what_stays(rate):
     spread = np.sqrt(rate * (1 - rate) / out.size)
     assert abs((out == 0).mean() - rate) < 5 * spread
     columns = (out == 0).mean(axis=0)
-    assert columns.std() == pytest.approx(
-        np.sqrt(rate * (1 - rate) / 400), rel=0.2
-    )  # entries are independent
+    assert columns.std() == pytest.approx(np.sqrt(rate * (1 - rate) / 400), rel=0.2)  # entries are independent
 
 
 def test_evaluation_and_rate_zero_are_the_identity():

@@ -49,9 +49,7 @@ def test_the_fingerprint_is_the_papers_algorithm(flavour, edges):
 
 
 def test_every_degree_and_layer_has_its_own_parameters():
-    params = gn.NeuralFingerprint(4, width=3, depth=2, max_degree=1).init(
-        0, cases.graph("one_node", edges=True)
-    )
+    params = gn.NeuralFingerprint(4, width=3, depth=2, max_degree=1).init(0, cases.graph("one_node", edges=True))
     assert {name: value.shape for name, value in params.items() if name.endswith("weight")} == {
         "layer0.out.weight": (3, 4),
         "layer1.degree0.weight": (5, 3),

@@ -108,11 +108,12 @@ class TestSetTargetScale:
         assert all((params[name] == before[name]).all() for name in params)
         assert all((once[name] == twice[name]).all() for name in params)
 
-    def test_rows_with_nan_are_left_out_and_float32_stays(self):
+    def test_nan_is_a_missing_target_of_its_column_and_float32_stays(self):
         params = gn.Rescale().init(0, np.ones((1, 2), np.float32))
         with_hole = np.concatenate([self.targets, [[np.nan, 5.0]]])
         params = gn.set_target_scale(params, with_hole)
-        np.testing.assert_allclose(params["running_mean"], [100, 1])
+        np.testing.assert_allclose(params["running_mean"], [100, 2])
+        np.testing.assert_allclose(params["running_scale"], [self.targets[:, 0].std(), 3**0.5], rtol=1e-6)
         assert {value.dtype for value in params.values()} == {np.dtype(np.float32)}
 
     @pytest.mark.parametrize(

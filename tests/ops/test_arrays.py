@@ -72,9 +72,7 @@ CASES = [
     Case("where-number", lambda x: ops.where(MASK, x, 0.0), lambda x: np.where(MASK, x, 0.0), (X,)),
     Case("where-number-first", lambda x: ops.where(MASK, 2.0, x), lambda x: np.where(MASK, 2.0, x), (X,)),
     Case("where-same", lambda x: ops.where(MASK, x, x * x), lambda x: np.where(MASK, x, x * x), (X,)),
-    Case(
-        "concatenate-0", lambda x, y: ops.concatenate([x, y]), lambda x, y: np.concatenate([x, y]), (X, Y[:2])
-    ),
+    Case("concatenate-0", lambda x, y: ops.concatenate([x, y]), lambda x, y: np.concatenate([x, y]), (X, Y[:2])),
     Case(
         "concatenate-1",
         lambda x, y: ops.concatenate([x, y, x], axis=1),
@@ -160,9 +158,7 @@ class TestExtremes:
 
     def test_it_agrees_with_scipy(self, function, dtype):
         x = np.array([[1e4, -1e4, 0.0], [1e4, 1e4, -1e4], [0.1, 0.2, 0.3]], dtype)
-        np.testing.assert_allclose(
-            function(x), getattr(scipy.special, function.__name__)(x, axis=-1), rtol=1e-6
-        )
+        np.testing.assert_allclose(function(x), getattr(scipy.special, function.__name__)(x, axis=-1), rtol=1e-6)
 
 
 class TestMax:
@@ -291,10 +287,7 @@ class TestProducts:
         np.testing.assert_allclose(ops.matmul(x, self.W), x @ self.W, rtol=1e-13, atol=1e-15)
 
     def test_no_input_columns_leave_the_bias(self):
-        assert (
-            ops.affine(np.ones((2, 2, 0)), np.ones((0, 2)), np.array([1.0, 2.0])).tolist()
-            == [[[1.0, 2.0]] * 2] * 2
-        )
+        assert ops.affine(np.ones((2, 2, 0)), np.ones((0, 2)), np.array([1.0, 2.0])).tolist() == [[[1.0, 2.0]] * 2] * 2
 
     def test_a_bias_of_another_dtype_promotes_instead_of_rounding(self):
         out = ops.affine(self.X2.astype(np.float32), self.W.astype(np.float32), self.B)
@@ -319,9 +312,7 @@ class TestUnpermute:
 
     @pytest.mark.parametrize("order", [[0, 0], [0], [1, 2], [0, 1, 2]])
     def test_what_is_no_permutation_is_refused(self, order):
-        with pytest.raises(
-            ValueError, match=rf"unpermute: order must hold each of 0\.\.1 once, got {len(order)}"
-        ):
+        with pytest.raises(ValueError, match=rf"unpermute: order must hold each of 0\.\.1 once, got {len(order)}"):
             ops.unpermute(np.ones((2, 1)), order)
 
 

@@ -155,9 +155,7 @@ def batch():
 
 MODELS = [
     gn.Sequential(gn.GraphConv(4, gn.relu), gn.GraphConv(3, gn.tanh), gn.SumPool(), gn.Dense(1)),
-    gn.Sequential(
-        gn.Dense(4, gn.silu), gn.GraphConv(4, kernel=gn.kernels.random_walk), gn.SumPool(), gn.Dense(1)
-    ),
+    gn.Sequential(gn.Dense(4, gn.silu), gn.GraphConv(4, kernel=gn.kernels.random_walk), gn.SumPool(), gn.Dense(1)),
     gn.Sequential(gn.GraphConv(4, gn.sigmoid), gn.SumPool(), gn.Dense(3, gn.relu), gn.Dense(1)),
 ]
 
@@ -186,9 +184,7 @@ def test_without_jit_a_model_gives_the_same(jax, batch):
     assert_same(out, MODELS[0](params, batch))
 
 
-@pytest.mark.parametrize(
-    "name", ["mean_squared_error", "mean_absolute_error", "huber", "binary_cross_entropy"]
-)
+@pytest.mark.parametrize("name", ["mean_squared_error", "mean_absolute_error", "huber", "binary_cross_entropy"])
 def test_losses_take_jax_predictions(jax, name):
     targets = (Y > 0).astype(float)
     mask = X > 0
@@ -219,9 +215,7 @@ class TestDropout:
         model = gn.Sequential(gn.Dropout(0.5), gn.Dense(1))
         x = jax.numpy.ones((4, 3))
         params = model.init(0, np.ones((4, 3)))
-        with pytest.raises(
-            TypeError, match=r"Dropout on JAX arrays needs a JAX key.*pass rng=jax.random.key\(step\)"
-        ):
+        with pytest.raises(TypeError, match=r"Dropout on JAX arrays needs a JAX key.*pass rng=jax.random.key\(step\)"):
             model.apply(params, x, train=True, rng=(0, 1))
 
     def test_a_jax_key_drops_at_the_rate_and_scales(self, jax):
@@ -256,7 +250,5 @@ def test_graphnn_never_imports_jax_by_itself():
         "gn.grad(lambda p: gn.ops.sum(model(p, batch)))(params)\n"
         "print('jax' in sys.modules, 'graphnn.ops.jax' in sys.modules)"
     )
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout.split(), done.stderr) == (["False", "False"], "")

@@ -26,7 +26,7 @@ import graphnn as gn
 from graphnn import ops
 from graphnn.ops import Segments, SparseMatrix, activations, primitives, sparse
 
-# ---- segments: which rows go where, and the same by loops ----------------------------------------------------
+# ---- segments: which rows go where, and the same by loops -------------------------------------------------
 
 SEGMENTS = {
     "sorted": ([0, 0, 1, 2, 2, 2], 3),
@@ -88,15 +88,11 @@ def segment_case(ours, plain, kind: str, width: str) -> Case:
 def gather_case(kind: str, width: str) -> Case:
     rows, count = SEGMENTS[kind]
     index, name = np.array(rows, int), f"gather-{kind}-{width}"
-    return Case(
-        name, lambda x: ops.gather(x, index), lambda z: z[index], normal(name, (count, *WIDTHS[width]))
-    )
+    return Case(name, lambda x: ops.gather(x, index), lambda z: z[index], normal(name, (count, *WIDTHS[width])))
 
 
 PLACES = [(kind, "columns") for kind in SEGMENTS] + [
-    (kind, width)
-    for kind in ("unsorted", "empty-segments", "no-rows")
-    for width in ("1d", "no-columns", "3d")
+    (kind, width) for kind in ("unsorted", "empty-segments", "no-rows") for width in ("1d", "no-columns", "3d")
 ]
 SEGMENT_CASES = [gather_case(*place) for place in PLACES] + [
     segment_case(ours, plain, *place) for ours, plain in PLAIN.items() for place in PLACES
@@ -184,7 +180,7 @@ class TestSegmentMaxTies:
         assert ops.segment_max(np.array([-3.0, -2.0]), np.array([0, 0]), 2).tolist() == [-2.0, 0.0]
 
 
-# ---- sparse matrices -----------------------------------------------------------------------------------------
+# ---- sparse matrices --------------------------------------------------------------------------------------
 
 ENTRIES = {
     "square": ([0, 0, 1, 2, 2], [1, 2, 0, 0, 2], (3, 3)),
@@ -232,9 +228,7 @@ def matrix_cases(kind: str) -> list[Case]:
             lambda z: plain_dense(z, kind).sum(1),
             (values,),
         ),
-        Case(
-            "transpose", lambda v: sparse_of(v, kind).T.toarray(), lambda z: plain_dense(z, kind).T, (values,)
-        ),
+        Case("transpose", lambda v: sparse_of(v, kind).T.toarray(), lambda z: plain_dense(z, kind).T, (values,)),
         Case(
             "scaled",
             lambda v, r, c: sparse_of(v, kind).scale(r, c).toarray(),
@@ -321,9 +315,7 @@ def affine_cases() -> list[Case]:
             ),
             Case(
                 f"propagate-traced-kernel-{name}",
-                lambda v, h, b, f=activation: ops.propagate(
-                    sparse_of(v, "unsorted-with-duplicates"), h, b, f
-                ),
+                lambda v, h, b, f=activation: ops.propagate(sparse_of(v, "unsorted-with-duplicates"), h, b, f),
                 lambda v, h, b, f=plain: f(plain_dense(v, "unsorted-with-duplicates") @ h + b),
                 (values, h, shift),
             ),
@@ -432,6 +424,11 @@ class TestSparseMatrix:
             "SparseMatrix(3 x 5, 5 entries, float64)"
         )
 
+    def test_each_side_may_be_scaled_alone(self):
+        matrix, rows = sparse_of(np.arange(5.0), "square"), np.array([1.0, 2.0, 3.0])
+        np.testing.assert_array_equal(matrix.scale(rows=rows).toarray(), rows[:, None] * matrix.toarray())
+        np.testing.assert_array_equal(matrix.scale(columns=rows).toarray(), matrix.toarray() * rows)
+
     def test_an_array_times_a_sparse_matrix_is_refused_not_tried_entry_by_entry(self):
         with pytest.raises(TypeError, match="unsupported operand"):
             np.ones((2, 3)) @ sparse_of(np.arange(5.0), "square")
@@ -464,7 +461,7 @@ class TestSparseLoops:
             np.testing.assert_allclose(matrix @ view, matrix.toarray() @ view, rtol=1e-13)
 
 
-# ---- the test of the tests -----------------------------------------------------------------------------------
+# ---- the test of the tests --------------------------------------------------------------------------------
 
 
 def scaled(function, factor: float = 1 + 1e-5):
