@@ -36,6 +36,7 @@ BESIDE = {
     ("ops.primitives", "ops.activations"),
     ("ops.jax", "ops.primitives"),
     ("batch", "graph"),
+    ("training.fit", "training.data"),
 }
 FOLDERS = (
     "layers",

@@ -20,10 +20,11 @@ from graphnn import ops
 from graphnn.autodiff import Tape
 from graphnn.batch import Batch
 from graphnn.checks import TrainingDiverged
-from graphnn.layer import Layer, as_input, first_not_finite
+from graphnn.layer import Layer, first_not_finite
 from graphnn.layers.normalization import set_target_scale
 from graphnn.losses import mean_squared_error
 from graphnn.optim import Optimizer, adam
+from graphnn.training.data import Data, make_data, make_inputs, n_examples_of, take_examples, validation_parts
 from graphnn.types import Array, Params
 
 POINTS = (
@@ -85,53 +86,6 @@ class History:
         return f"History({', '.join(parts)})"
 
 
-@dataclass
-class Data:
-    """Examples with their targets: what is cut into mini-batches.
-
-    inputs: a Batch, an array with one example a row, or a dict of such
-    targets: an array, or a dict of arrays;  mask: which of them count
-    per: what a target belongs to, "graph", "node" or "edge"
-    """
-
-    inputs: Any
-    targets: Any
-    per: str
-    mask: np.ndarray | None = None
-
-    @property
-    def n_examples(self) -> int:
-        return _length(self.inputs)
-
-    def take(self, index: np.ndarray | None) -> Data:
-        """Return some of the examples; None means all."""
-        if index is None:
-            return self
-        inputs = _take_examples(self.inputs, index)
-        rows = index if self.per == "graph" else self._rows(index)
-        mask = None if self.mask is None else self.mask[rows]
-        return Data(inputs, _take_examples(self.targets, rows), self.per, mask)
-
-    @property
-    def n_counted(self) -> int:
-        """How many targets the loss is a mean over."""
-        return _length(self.targets) if self.mask is None else int(self.mask.sum())
-
-    def known_targets(self) -> Any:
-        """Return the targets that count, so that nothing is learned from the others, not even their scale."""
-        if self.mask is None:
-            return self.targets
-        if self.mask.ndim == 1:
-            return _take_examples(self.targets, self.mask)
-        return np.where(self.mask, self.targets, np.nan)
-
-    def _rows(self, index: np.ndarray) -> np.ndarray:
-        """Return the nodes or edges of some graphs."""
-        packed = _batch_of(self.inputs).packed
-        starts = packed.node_offsets if self.per == "node" else packed.edge_offsets
-        return ops.sparse.ranges(starts[index], np.diff(starts)[index])
-
-
 class Run:
     """A training in progress. Read everything at any time; change `params` and `state` between steps.
 
@@ -189,7 +143,7 @@ class Run:
     def _evaluate(self, data: Data) -> tuple[Any, Any]:
         predictions = self.model(self.params, data.inputs)
         if data.mask is not None and data.mask.ndim == 1:
-            return _take_examples(predictions, data.mask), data.known_targets()
+            return take_examples(predictions, data.mask), data.known_targets()
         return predictions, data.targets
 
     def _loss_of(self, predictions: Any, data: Data) -> Array:
@@ -231,8 +185,8 @@ def steps(
     >>> run.step, run.params["bias"].tolist()
     (3, [0.0])
     """
-    data = _data(inputs, targets, per, mask, "inputs")
-    held_out = None if validation is None else _data(*_parts(validation, per), "validation")
+    data = make_data(inputs, targets, per, mask, "inputs")
+    held_out = None if validation is None else make_data(*validation_parts(validation, per), "validation")
     run = Run(
         model,
         params,
@@ -312,13 +266,13 @@ def predict(model: Layer, params: Params, inputs: Any, batch_size: int | None = 
     >>> predict(Dense(1), Dense(1).init(0, x), x, batch_size=2).shape
     (5, 1)
     """
-    data = _inputs(inputs, "inputs")
-    n = _length(data)
+    data = make_inputs(inputs, "inputs")
+    n = n_examples_of(data)
     _check_batch_size(batch_size)
     if batch_size is None or n <= batch_size:
         return model(params, data)
     starts = range(0, n, batch_size)
-    return _join([model(params, _take_examples(data, slice(i, i + batch_size))) for i in starts])
+    return _join([model(params, take_examples(data, slice(i, i + batch_size))) for i in starts])
 
 
 def _join(parts: list[Any]) -> Any:
@@ -464,6 +418,11 @@ def _close_epoch(run: Run, mean_loss: float, start: float, ask: _Callbacks) -> N
     ask("after_epoch", run)
 
 
+def _check_batch_size(batch_size: int | None) -> None:
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
+
+
 def _mini_batches(n: int, batch_size: int | None, seed: tuple[int, int]) -> Iterator[np.ndarray | None]:
     """Yield the examples of each mini-batch, shuffled; the last may be smaller; None for all in one."""
     if batch_size is None or batch_size >= n:
@@ -472,92 +431,3 @@ def _mini_batches(n: int, batch_size: int | None, seed: tuple[int, int]) -> Iter
     order = np.random.default_rng(seed).permutation(n)
     for i in range(0, n, batch_size):
         yield order[i : i + batch_size]
-
-
-# ---- inputs and targets ------------------------------------------------------------------------------------
-
-
-def _parts(validation: Sequence[Any], per: str) -> tuple[Any, Any, str, Any]:
-    if not isinstance(validation, (tuple, list)) or len(validation) not in (2, 3):
-        raise TypeError("validation must be (inputs, targets) or (inputs, targets, mask)")
-    return validation[0], validation[1], per, validation[2] if len(validation) == 3 else None
-
-
-def _data(inputs: Any, targets: Any, per: str, mask: Any, who: str) -> Data:
-    """Return inputs and targets made ready, after checking that they go together."""
-    if per not in ("graph", "node", "edge"):
-        raise ValueError(f"per must be 'graph', 'node' or 'edge' (what a target belongs to), got {per!r}")
-    data = _inputs(inputs, who)
-    wanted, unit = _length(data), "graph"
-    if per != "graph":
-        packed = _batch_of(data).packed
-        wanted, unit = (packed.n_nodes, "node") if per == "node" else (packed.n_edges, "edge")
-    elif not isinstance(data, Batch) and not isinstance(data, dict):
-        unit = "example"
-    if wanted == 0:
-        raise ValueError(f"{who}: there are no {unit}s to learn from")
-    if isinstance(targets, dict):
-        given: Any = {name: np.asarray(values) for name, values in targets.items()}
-        named = {f"targets[{name!r}]": values for name, values in given.items()}
-    else:
-        given = np.asarray(targets)
-        named = {"targets": given}
-    for name, values in named.items():
-        if values.ndim == 0:
-            raise ValueError(f"{name} must have a row for every {unit}, got a single number")
-        if len(values) != wanted:
-            hint = _other_per(data, per, len(values))
-            raise ValueError(f"{who}: {wanted} {unit}s but {name} has {len(values)} rows{hint}")
-    if mask is not None:
-        mask = np.asarray(mask)
-        if mask.dtype != bool or mask.shape[:1] != (wanted,):
-            raise ValueError(
-                f"mask must be {wanted} booleans (one per {unit}), got shape {mask.shape} of {mask.dtype}"
-            )
-        if not mask.any():
-            raise ValueError("mask is False everywhere; there is nothing to learn from")
-    return Data(data, given, per, mask)
-
-
-def _other_per(data: Any, per: str, length: int) -> str:
-    """Return a hint where that many targets would be right for something else."""
-    if not isinstance(data, Batch):
-        return ""
-    counts = {"graph": data.n_graphs, "node": data.n_nodes, "edge": data.n_edges}
-    fits = [kind for kind, n in counts.items() if n == length and kind != per]
-    return f"; for one per {fits[0]} pass per={fits[0]!r}" if fits else ""
-
-
-def _inputs(inputs: Any, who: str) -> Any:
-    if isinstance(inputs, dict):
-        made = {name: as_input(part) for name, part in inputs.items()}
-        lengths = {name: _length(part) for name, part in made.items()}
-        if len(set(lengths.values())) > 1:
-            raise ValueError(f"{who}: every part must have the same number of examples, got {lengths}")
-        return made
-    return as_input(inputs)
-
-
-def _check_batch_size(batch_size: int | None) -> None:
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
-
-
-def _length(inputs: Any) -> int:
-    return len(next(iter(inputs.values()), ())) if isinstance(inputs, dict) else len(inputs)
-
-
-def _batch_of(inputs: Any) -> Batch:
-    for part in inputs.values() if isinstance(inputs, dict) else (inputs,):
-        if isinstance(part, Batch):
-            return part
-    raise TypeError(f"per='node' or 'edge' needs graphs, got {type(inputs).__name__}")
-
-
-def _take_examples(examples: Any, index: np.ndarray | slice) -> Any:
-    """Return some of the examples of an array, of graphs, or of a dict or tuple of such."""
-    if isinstance(examples, dict):
-        return {name: part[index] for name, part in examples.items()}
-    if isinstance(examples, tuple):
-        return tuple(part[index] for part in examples)
-    return examples[index]

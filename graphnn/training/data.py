@@ -1,0 +1,145 @@
+"""Examples and their targets: checked once, cut into mini-batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from graphnn import ops
+from graphnn.batch import Batch
+from graphnn.layer import as_input
+
+
+@dataclass
+class Data:
+    """Examples with their targets: what is cut into mini-batches.
+
+    inputs: a Batch, an array with one example a row, or a dict of such
+    targets: an array, or a dict of arrays;  mask: which of them count
+    per: what a target belongs to, "graph", "node" or "edge"
+    """
+
+    inputs: Any
+    targets: Any
+    per: str
+    mask: np.ndarray | None = None
+
+    @property
+    def n_examples(self) -> int:
+        return n_examples_of(self.inputs)
+
+    def take(self, index: np.ndarray | None) -> Data:
+        """Return some of the examples; None means all."""
+        if index is None:
+            return self
+        inputs = take_examples(self.inputs, index)
+        rows = index if self.per == "graph" else self._rows(index)
+        mask = None if self.mask is None else self.mask[rows]
+        return Data(inputs, take_examples(self.targets, rows), self.per, mask)
+
+    @property
+    def n_counted(self) -> int:
+        """How many targets the loss is a mean over."""
+        return n_examples_of(self.targets) if self.mask is None else int(self.mask.sum())
+
+    def known_targets(self) -> Any:
+        """Return the targets that count, so that nothing is learned from the others, not even their scale."""
+        if self.mask is None:
+            return self.targets
+        if self.mask.ndim == 1:
+            return take_examples(self.targets, self.mask)
+        return np.where(self.mask, self.targets, np.nan)
+
+    def _rows(self, index: np.ndarray) -> np.ndarray:
+        """Return the nodes or edges of some graphs."""
+        packed = _batch_of(self.inputs).packed
+        starts = packed.node_offsets if self.per == "node" else packed.edge_offsets
+        return ops.sparse.ranges(starts[index], np.diff(starts)[index])
+
+
+def validation_parts(validation: Sequence[Any], per: str) -> tuple[Any, Any, str, Any]:
+    """Return what `make_data` needs from (inputs, targets) or (inputs, targets, mask)."""
+    if not isinstance(validation, (tuple, list)) or len(validation) not in (2, 3):
+        raise TypeError("validation must be (inputs, targets) or (inputs, targets, mask)")
+    return validation[0], validation[1], per, validation[2] if len(validation) == 3 else None
+
+
+def make_data(inputs: Any, targets: Any, per: str, mask: Any, who: str) -> Data:
+    """Return inputs and targets made ready, after checking that they go together."""
+    if per not in ("graph", "node", "edge"):
+        raise ValueError(f"per must be 'graph', 'node' or 'edge' (what a target belongs to), got {per!r}")
+    data = make_inputs(inputs, who)
+    wanted, unit = n_examples_of(data), "graph"
+    if per != "graph":
+        packed = _batch_of(data).packed
+        wanted, unit = (packed.n_nodes, "node") if per == "node" else (packed.n_edges, "edge")
+    elif not isinstance(data, Batch) and not isinstance(data, dict):
+        unit = "example"
+    if wanted == 0:
+        raise ValueError(f"{who}: there are no {unit}s to learn from")
+    if isinstance(targets, dict):
+        given: Any = {name: np.asarray(values) for name, values in targets.items()}
+        named = {f"targets[{name!r}]": values for name, values in given.items()}
+    else:
+        given = np.asarray(targets)
+        named = {"targets": given}
+    for name, values in named.items():
+        if values.ndim == 0:
+            raise ValueError(f"{name} must have a row for every {unit}, got a single number")
+        if len(values) != wanted:
+            hint = _other_per(data, per, len(values))
+            raise ValueError(f"{who}: {wanted} {unit}s but {name} has {len(values)} rows{hint}")
+    if mask is not None:
+        mask = np.asarray(mask)
+        if mask.dtype != bool or mask.shape[:1] != (wanted,):
+            raise ValueError(
+                f"mask must be {wanted} booleans (one per {unit}), got shape {mask.shape} of {mask.dtype}"
+            )
+        if not mask.any():
+            raise ValueError("mask is False everywhere; there is nothing to learn from")
+    return Data(data, given, per, mask)
+
+
+def _other_per(data: Any, per: str, length: int) -> str:
+    """Return a hint where that many targets would be right for something else."""
+    if not isinstance(data, Batch):
+        return ""
+    counts = {"graph": data.n_graphs, "node": data.n_nodes, "edge": data.n_edges}
+    fits = [kind for kind, n in counts.items() if n == length and kind != per]
+    return f"; for one per {fits[0]} pass per={fits[0]!r}" if fits else ""
+
+
+def make_inputs(inputs: Any, who: str) -> Any:
+    """Return inputs as a batch, an array, or a dict of such with the same number of examples."""
+    if isinstance(inputs, dict):
+        made = {name: as_input(part) for name, part in inputs.items()}
+        lengths = {name: n_examples_of(part) for name, part in made.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"{who}: every part must have the same number of examples, got {lengths}")
+        return made
+    return as_input(inputs)
+
+
+def n_examples_of(inputs: Any) -> int:
+    """Return how many examples there are: graphs of a batch, rows of an array."""
+    return len(next(iter(inputs.values()), ())) if isinstance(inputs, dict) else len(inputs)
+
+
+def _batch_of(inputs: Any) -> Batch:
+    for part in inputs.values() if isinstance(inputs, dict) else (inputs,):
+        if isinstance(part, Batch):
+            return part
+    raise TypeError(f"per='node' or 'edge' needs graphs, got {type(inputs).__name__}")
+
+
+def take_examples(examples: Any, index: np.ndarray | slice) -> Any:
+    """Return some of the examples."""
+    """Return some of the examples of an array, of graphs, or of a dict or tuple of such."""
+    if isinstance(examples, dict):
+        return {name: part[index] for name, part in examples.items()}
+    if isinstance(examples, tuple):
+        return tuple(part[index] for part in examples)
+    return examples[index]
