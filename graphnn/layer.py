@@ -159,7 +159,7 @@ class Layer:
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         if "__repr__" not in cls.__dict__:
-            cls.__repr__ = Layer.__repr__  # in the class itself, so that @dataclass keeps ours
+            cls.__repr__ = Layer.__repr__  # type: ignore[method-assign] # in the class, so that @dataclass keeps ours
 
     def forward(self, params: Scope, graphs: Any) -> Any:
         """Compute the layer; the one method to write."""

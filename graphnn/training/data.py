@@ -136,7 +136,6 @@ def _batch_of(inputs: Any) -> Batch:
 
 
 def take_examples(examples: Any, index: np.ndarray | slice) -> Any:
-    """Return some of the examples."""
     """Return some of the examples of an array, of graphs, or of a dict or tuple of such."""
     if isinstance(examples, dict):
         return {name: part[index] for name, part in examples.items()}
