@@ -53,9 +53,8 @@ def held_out_errors(kernel, seed, splits, epochs, batch, y):
     """Return the error of every molecule when it was held out, in degrees C; nan where it never was."""
     model, errors = network(kernel), np.full(len(y), np.nan)
     for train, test in splits:
-        params, _ = gn.fit(
-            model, model.init(seed, batch), batch[train], y[train], epochs=epochs, optimizer=gn.adam(Cosine(STEP_SIZE, epochs))
-        )
+        start, optimizer = model.init(seed, batch), gn.adam(Cosine(STEP_SIZE, epochs))
+        params, _ = gn.fit(model, start, batch[train], y[train], epochs=epochs, optimizer=optimizer)
         errors[test] = (model(params, batch[test]) - y[test])[:, 0]
     return errors
 
@@ -65,7 +64,7 @@ def main(smoke):
     batch, y = gn.pack(data.graphs, dtype=np.float32), data.boiling_points
     splits = folds(len(y), 3, seed=0)[: 2 if smoke else 10]
     epochs, seeds = (20, SEEDS[:1]) if smoke else (EPOCHS, SEEDS)
-    print(f"{'kernel':28}{'RMSE, °C':>14}{'against adjacency, squared error':>38}{'s':>7}")
+    print(f"{'kernel':40}{'RMSE, °C':>14}{'against adjacency, squared error':>38}{'s':>7}")
     reference = None
     for kernel in KERNELS:
         start = time.perf_counter()
@@ -76,9 +75,8 @@ def main(smoke):
         change = squared - reference
         interval = 1.96 * change.std(ddof=1) / np.sqrt(len(change))
         rmse = np.sqrt(np.mean(runs**2, axis=1))
-        name = kernel.__name__ if hasattr(kernel, "__name__") else gn.layer.show(kernel)
         print(
-            f"{name[:27]:28}{rmse.mean():8.2f} ± {rmse.std():.2f}{change.mean():22.1f} ± {interval:.1f} (95 %)"
+            f"{gn.layer.show(kernel):40}{rmse.mean():8.2f} ± {rmse.std():.2f}{change.mean():22.1f} ± {interval:.1f} (95 %)"
             f"{time.perf_counter() - start:9.0f}",
             flush=True,
         )

@@ -1,0 +1,29 @@
+"""Every experiment runs from the repository root with --smoke and prints a table."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = sorted((ROOT / "experiments").glob("*.py"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_runs_and_prints_a_table(script):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(script), "--smoke"],
+        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+        env={**os.environ, "MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) >= 3
+
+
+def test_every_experiment_has_its_row_in_the_readme():
+    text = (ROOT / "experiments" / "README.md").read_text("utf-8")
+    assert all(f"`{script.name}`" in text for script in SCRIPTS)
