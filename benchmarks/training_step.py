@@ -67,9 +67,7 @@ def steps_of(model, params, loss):
 
 def graphnn_w1(graph, labels, seen):
     batch = gn.pack(graph)
-    model = gn.Sequential(
-        gn.Dropout(0.5), gn.GraphConv(16, gn.relu), gn.Dropout(0.5), gn.GraphConv(7), gn.Nodes()
-    )
+    model = gn.Sequential(gn.Dropout(0.5), gn.GraphConv(16, gn.relu), gn.Dropout(0.5), gn.GraphConv(7), gn.Nodes())
     params = model.init(0, batch)
 
     def loss(params, step):

@@ -75,11 +75,9 @@ def main(smoke):
         change = squared - reference
         interval = 1.96 * change.std(ddof=1) / np.sqrt(len(change))
         rmse = np.sqrt(np.mean(runs**2, axis=1))
-        print(
-            f"{gn.layer.show(kernel):40}{rmse.mean():8.2f} ± {rmse.std():.2f}{change.mean():22.1f} ± {interval:.1f} (95 %)"
-            f"{time.perf_counter() - start:9.0f}",
-            flush=True,
-        )
+        error, against = f"{rmse.mean():.2f} ± {rmse.std():.2f}", f"{change.mean():.1f} ± {interval:.1f} (95 %)"
+        seconds = time.perf_counter() - start
+        print(f"{gn.layer.show(kernel):40}{error:>14}{against:>38}{seconds:7.0f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -231,8 +231,7 @@ def jvp(function: Callable, params: Any, tangents: Any) -> tuple[Any, Any]:
     given = _directions("jvp", tree, tangents)
     trace = _new_trace()
     boxes = [
-        new_box(leaf, trace, JVPNode.new_root(given[name]))
-        for name, leaf in zip(tree.names, tree.leaves, strict=True)
+        new_box(leaf, trace, JVPNode.new_root(given[name])) for name, leaf in zip(tree.names, tree.leaves, strict=True)
     ]
     end = function(tree.build(boxes))
     if isbox(end) and end._trace == trace:
@@ -244,9 +243,7 @@ def _directions(who: str, tree: _Tree, vector: Any) -> dict[Any, Any]:
     """Return the leaves of a direction by name, which must have the form and the shapes of the parameters."""
     along = _Tree(vector)
     if tree.kind is not along.kind or set(tree.names) != set(along.names):
-        raise ValueError(
-            f"{who}: the direction must have the form of the parameters, {tree.names}, got {along.names}"
-        )
+        raise ValueError(f"{who}: the direction must have the form of the parameters, {tree.names}, got {along.names}")
     given = dict(zip(along.names, along.leaves, strict=True))
     for name, leaf in zip(tree.names, tree.leaves, strict=True):
         if np.shape(leaf) != np.shape(given[name]):

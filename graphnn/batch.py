@@ -10,287 +10,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from graphnn import ops
 from graphnn.checks import GraphError, indices
-from graphnn.graph import (
-    Arcs,
-    Graph,
-    checked_kernel,
-    dense_kernel,
-    edge_weights,
-    given_kernel,
-    hashable,
-    name_of,
-    no_such_kernel,
-    sparse_kernel,
-)
-from graphnn.ops import PaddedBlocks, Segments, SparseMatrix
-from graphnn.ops.sparse import Pattern, offsets, ranges
+from graphnn.graph import Graph, edge_weights, given_kernel
+from graphnn.ops import Segments
+from graphnn.ops.sparse import offsets
+from graphnn.packed import Packed
 from graphnn.types import Array, KernelFn
-
-LAYOUTS = ("sparse", "list", "dense")
-
-
-class Packed(Arcs):
-    """Several graphs put together once: everything about them that no layer changes, and the memo of their kernels.
-
-    Made by `pack` and shared by all the batches that flow from it. `node_offsets` and `edge_offsets` (n_graphs + 1,)
-    say where each graph begins. A part taken out with `take` slices what its parent has already computed.
-    """
-
-    def __init__(
-        self,
-        nodes: Any,
-        senders: np.ndarray,
-        receivers: np.ndarray,
-        node_offsets: np.ndarray,
-        edge_offsets: np.ndarray,
-        *,
-        edges: Array | None = None,
-        weights: Array | None = None,
-        positions: Array | None = None,
-        globals: Array | None = None,
-        kernels: Mapping[str, Any] | None = None,
-        names: Sequence[Any] | None = None,
-        layout: str = "sparse",
-        graphs: Sequence[Graph] | None = None,
-        source: tuple[Packed, np.ndarray, np.ndarray, np.ndarray] | None = None,
-    ):
-        if layout not in LAYOUTS:
-            raise ValueError(f"layout {layout!r} is not known; use one of {', '.join(map(repr, LAYOUTS))}")
-        self.nodes, self.senders, self.receivers = nodes, senders, receivers
-        self.node_offsets, self.edge_offsets = node_offsets, edge_offsets
-        self.edges, self.weights, self.positions, self.globals = edges, weights, positions, globals
-        self.kernels: dict[str, Any] = dict(kernels or {})
-        self.names, self.layout = names, layout
-        self._graphs = None if graphs is None else tuple(graphs)
-        self._source = source
-        self._operators: dict[Any, Any] = {}
-        self._products: dict[Any, Array] = {}
-
-    @property
-    def n_graphs(self) -> int:
-        return len(self.node_offsets) - 1
-
-    @cached_property
-    def node_segments(self) -> Segments:
-        """Which graph every node belongs to."""
-        return Segments(np.repeat(np.arange(self.n_graphs), np.diff(self.node_offsets)), self.n_graphs)
-
-    @cached_property
-    def edge_segments(self) -> Segments:
-        """Which graph every edge belongs to."""
-        return Segments(np.repeat(np.arange(self.n_graphs), np.diff(self.edge_offsets)), self.n_graphs)
-
-    @cached_property
-    def sender_segments(self) -> Segments:
-        return Segments(self.senders, self.n_nodes)
-
-    @cached_property
-    def receiver_segments(self) -> Segments:
-        return Segments(self.receivers, self.n_nodes)
-
-    def locate(self, node: int) -> tuple[int | None, int]:
-        graph = int(np.searchsorted(self.node_offsets, node, side="right")) - 1
-        return graph, int(node - self.node_offsets[graph])
-
-    @property
-    def graphs(self) -> tuple[Graph, ...]:
-        """The graphs one by one, as they were packed."""
-        if self._graphs is not None:
-            return self._graphs
-        graphs = tuple(self._graph(i) for i in range(self.n_graphs))
-        if not ops.is_traced(self.weights):
-            self._graphs = graphs
-        return graphs
-
-    def _graph(self, i: int) -> Graph:
-        if self._source is not None and self._source[0]._graphs is not None:
-            return self._source[0]._graphs[int(self._source[1][i])]
-        node, edge = slice(*self.node_offsets[i : i + 2]), slice(*self.edge_offsets[i : i + 2])
-        nodes = self.nodes.toscipy()[node] if isinstance(self.nodes, SparseMatrix) else self.nodes[node]
-        return Graph(
-            nodes,
-            self.senders[edge] - self.node_offsets[i],
-            self.receivers[edge] - self.node_offsets[i],
-            edges=None if self.edges is None else self.edges[edge],
-            weights=None if self.weights is None else self.weights[edge],
-            positions=None if self.positions is None else self.positions[node],
-            globals=None if self.globals is None else self.globals[i],
-            kernels={name: blocks[i] for name, blocks in self.kernels.items() if not ops.is_traced(blocks[i])},
-            names=None if self.names is None else self.names[i],
-        )
-
-    # ---- kernels ------------------------------------------------------------------------------------------------
-
-    def resolve(self, kernel: KernelFn | str | None, default: KernelFn | None) -> KernelFn | str:
-        """Return the kernel a layer means: what it names, else the one the graphs came with, else the default."""
-        if kernel is not None:
-            return kernel
-        if not self.kernels:
-            if default is None:
-                raise ValueError("no kernel was named and the graphs came with none; pass kernel=")
-            return default
-        if len(self.kernels) > 1:
-            raise ValueError(f"the graphs came with several kernels, {sorted(self.kernels)}; name one: kernel='...'")
-        return next(iter(self.kernels))
-
-    def operator(self, kernel: KernelFn | str) -> Any:
-        """Return a kernel of all the graphs in this batch's layout, computed once unless its numbers are traced."""
-        key = hashable(kernel)
-        if key in self._operators:
-            return self._operators[key]
-        traced = self.follows_traces(kernel)
-        operator = self._given(kernel, traced) if isinstance(kernel, str) else self._computed(kernel, traced)
-        if not traced:
-            self._operators[key] = operator
-        return operator
-
-    def follows_traces(self, kernel: KernelFn | str) -> bool:
-        """Say whether a kernel's numbers depend on traced weights or are themselves traced."""
-        if isinstance(kernel, str):
-            return any(ops.is_traced(block) or ops.is_jax(block) for block in self.kernels.get(kernel, ()))
-        return ops.is_traced(self.weights) or ops.is_jax(self.weights)
-
-    def _given(self, name: str, traced: bool) -> Any:
-        if name not in self.kernels:
-            raise KeyError(no_such_kernel("the graphs have", name, self.kernels))
-        if traced or self.layout == "list":
-            return [dense_kernel(block) for block in self.kernels[name]]
-        union = stack_blocks([sparse_kernel(block, self.dtype) for block in self.kernels[name]])
-        return union if self.layout == "sparse" else self._pad(union)
-
-    def _value(self, kernel: KernelFn, i: int) -> Any:
-        """Return what a kernel gives for graph number i; its complaints name the graph."""
-        graph = self.graphs[i]
-        try:
-            return checked_kernel(kernel(graph), kernel, graph.n_nodes)
-        except GraphError as error:
-            raise error.at(i) from None
-
-    def _computed(self, kernel: KernelFn, traced: bool) -> Any:
-        is_local = getattr(kernel, "is_local", False)
-        if traced and not is_local:
-            raise TypeError(
-                f"kernel {name_of(kernel)} is computed graph by graph and cannot follow traced edge weights; "
-                "write it with gn.ops on graph.sparse_adjacency and mark it @gn.local"
-            )
-        numbers = range(self.n_graphs)
-        if self.layout == "list":
-            return [dense_kernel(self._value(kernel, i)) if traced else self._block(kernel, i) for i in numbers]
-        if self._source is not None and self.layout == "sparse" and not traced:
-            return self._slice_of_parent(kernel)
-        if is_local:
-            union = sparse_kernel(checked_kernel(kernel(self), kernel, self.n_nodes), self.dtype)
-        else:
-            union = stack_blocks([sparse_kernel(self._value(kernel, i), self.dtype) for i in numbers])
-        return union if self.layout == "sparse" else self._pad(union)
-
-    def _block(self, kernel: KernelFn | str, i: int) -> np.ndarray:
-        try:
-            return self.graphs[i].kernel(kernel)
-        except GraphError as error:
-            raise error.at(i) from None
-
-    def _pad(self, union: SparseMatrix) -> PaddedBlocks:
-        sizes = np.diff(self.node_offsets)
-        n = int(sizes.max(initial=0))
-        inside = np.arange(self.n_nodes) - np.repeat(self.node_offsets[:-1], sizes)
-        graph = self.node_segments.index
-        row, column = union.pattern.rows, union.pattern.indices
-        place = (graph[row] * n + inside[row]) * n + inside[column]
-        flat = ops.segment_sum(union.values, Segments(place, self.n_graphs * n * n))
-        return PaddedBlocks(flat.reshape((self.n_graphs, n, n)), graph * n + inside)
-
-    def kernel_list(self, kernel: KernelFn | str) -> list[np.ndarray]:
-        """Return a kernel as a list of dense NumPy arrays, one for each graph."""
-        if isinstance(kernel, str) and kernel in self.kernels:
-            return [np.asarray(ops.value_of(dense_kernel(block))) for block in self.kernels[kernel]]
-        return [self._block(kernel, i) for i in range(self.n_graphs)]
-
-    def product(self, kernel: KernelFn | str) -> Array:
-        """Return kernel @ (the features as they came in), a constant, computed once."""
-        key = hashable(kernel)
-        if key not in self._products:
-            if self._source is not None and not isinstance(kernel, str) and self.layout == "sparse":
-                parent, _, node_rows, _ = self._source
-                product = parent.product(kernel).take(node_rows, axis=0)
-            else:
-                product = ops.propagate(self.operator(kernel), ops.dense(self.nodes))
-            product.setflags(write=False)
-            self._products[key] = product
-        return self._products[key]
-
-    # ---- parts --------------------------------------------------------------------------------------------------
-
-    def take(self, index: np.ndarray) -> Packed:
-        """Return some of the graphs, packed: slices of what is here, in the order of `index`."""
-        starts, sizes = self.node_offsets[index], np.diff(self.node_offsets)[index]
-        edge_starts, edge_sizes = self.edge_offsets[index], np.diff(self.edge_offsets)[index]
-        node_rows, edge_rows = ranges(starts, sizes), ranges(edge_starts, edge_sizes)
-        node_offsets = offsets(sizes)
-        shift = np.repeat(node_offsets[:-1] - starts, edge_sizes)
-
-        def nodewise(array: Array | None) -> Array | None:
-            return None if array is None else array.take(node_rows, axis=0)
-
-        def edgewise(array: Array | None) -> Array | None:
-            return None if array is None else _take(array, edge_rows)
-
-        if isinstance(self.nodes, SparseMatrix):
-            nodes: Any = take_rows(self.nodes, node_rows)
-        else:
-            nodes = nodewise(self.nodes)
-        return Packed(
-            nodes,
-            self.senders.take(edge_rows) + shift,
-            self.receivers.take(edge_rows) + shift,
-            node_offsets,
-            offsets(edge_sizes),
-            edges=edgewise(self.edges),
-            weights=edgewise(self.weights),
-            positions=nodewise(self.positions),
-            globals=None if self.globals is None else self.globals.take(index, axis=0),
-            kernels={name: [blocks[i] for i in index] for name, blocks in self.kernels.items()},
-            names=None if self.names is None else [self.names[i] for i in index],
-            layout=self.layout,
-            source=None if ops.is_traced(self.weights) else (self, index, node_rows, edge_rows),
-        )
-
-    def _slice_of_parent(self, kernel: KernelFn) -> SparseMatrix:
-        """Return our rows of the kernel our parent has computed; its transpose is cut too, not sorted anew."""
-        parent = self._source[0]  # type: ignore[index]
-        whole = parent.operator(kernel)
-        part = self._diagonal_blocks(whole)
-        return part.with_transpose(part if whole.is_symmetric else self._diagonal_blocks(whole.T))
-
-    def _diagonal_blocks(self, whole: SparseMatrix) -> SparseMatrix:
-        parent, index, node_rows, _ = self._source  # type: ignore[misc]
-        part = take_rows(whole, node_rows)
-        entries = np.diff(part.pattern.indptr[self.node_offsets])
-        shift = np.repeat(self.node_offsets[:-1] - parent.node_offsets[index], entries)
-        pattern = Pattern(part.pattern.indptr, part.pattern.indices + shift, (self.n_nodes, self.n_nodes))
-        return SparseMatrix(pattern, part.values)
-
-    def changed(self, **changes: Any) -> Packed:
-        """Return these graphs with another structure or layout; nothing computed so far is kept."""
-        fields = {
-            "nodes": self.nodes, "senders": self.senders, "receivers": self.receivers,
-            "node_offsets": self.node_offsets, "edge_offsets": self.edge_offsets, "edges": self.edges,
-            "weights": self.weights, "positions": self.positions, "globals": self.globals,
-            "kernels": self.kernels, "names": self.names, "layout": self.layout,
-        }  # fmt: skip
-        return Packed(**{**fields, **changes})
-
-    def __getstate__(self) -> dict:
-        kept = {k: v for k, v in self.__dict__.items() if not isinstance(v, Segments) and k != "_edges_by_receiver"}
-        return {**kept, "_operators": {}, "_products": {}, "_source": None}
-
 
 STRUCTURE = ("senders", "receivers", "weights", "kernels")
 FEATURES = {"nodes": "node", "edges": "edge", "positions": "node", "globals": "graph"}  # and what has a row
@@ -483,10 +213,7 @@ class Batch:
         for name in ("senders", "receivers"):
             if name in structure:
                 structure[name] = self._new_ends(name, structure[name])
-        packed = self.packed.changed(**structure)
-        if features["nodes"] is self.packed.nodes:
-            features["nodes"] = packed.nodes
-        return Batch(packed, **features)
+        return Batch(self.packed.changed(**structure), **features)
 
     def _check_rows(self, name: str, value: Any) -> None:
         unit = FEATURES[name]
@@ -530,8 +257,7 @@ class Batch:
         """Return this batch with its kernels in another form: "sparse", "list" or "dense"."""
         if layout == self.layout:
             return self
-        packed = self.packed.changed(layout=layout)
-        return dataclasses.replace(self, packed=packed, nodes=packed.nodes if self.has_own_features else self.nodes)
+        return dataclasses.replace(self, packed=self.packed.changed(layout=layout))
 
     def __getitem__(self, index: Any) -> Batch:
         """Return some of the graphs as a batch: an integer, a slice, a list of integers or a mask."""
@@ -551,34 +277,3 @@ class Batch:
         parts = [f"{name}={tuple(getattr(self, name).shape)}" for name in FEATURES if getattr(self, name) is not None]
         given = [f"kernels={list(self.packed.kernels)}"] if self.packed.kernels else []
         return ", ".join([what, *parts, *given, f"layout={self.layout!r}"]) + f", {self.dtype})"
-
-
-def _take(array: Array, index: np.ndarray) -> Array:
-    return ops.gather(array, index) if ops.is_traced(array) else array.take(index, axis=0)
-
-
-def take_rows(matrix: SparseMatrix, index: np.ndarray) -> SparseMatrix:
-    """Return the rows `index` of a constant sparse matrix."""
-    indptr = matrix.pattern.indptr
-    sizes = (indptr[1:] - indptr[:-1])[index]
-    entries = ranges(indptr[index], sizes)
-    pattern = Pattern(offsets(sizes), matrix.pattern.indices.take(entries), (len(index), matrix.shape[1]))
-    return SparseMatrix(pattern, matrix.values.take(entries))
-
-
-def stack_blocks(blocks: Sequence[SparseMatrix]) -> SparseMatrix:
-    """Return the block-diagonal matrix of square blocks; several times faster than `scipy.sparse.block_diag`."""
-    if len(blocks) == 1:
-        return blocks[0]
-    sizes = [block.shape[0] for block in blocks]
-    starts = offsets(np.array(sizes, np.intp)) if blocks else np.zeros(1, np.int32)
-    entries = np.cumsum([0] + [block.pattern.n_entries for block in blocks])
-    n = int(starts[-1])
-    if not blocks:
-        return SparseMatrix(Pattern(np.zeros(1, np.int32), np.zeros(0, np.int32), (0, 0)), np.zeros(0))
-    indptr = np.concatenate(
-        [[0]] + [block.pattern.indptr[1:] + entries[i] for i, block in enumerate(blocks)]
-    )
-    columns = np.concatenate([block.pattern.indices + starts[i] for i, block in enumerate(blocks)])
-    values = ops.concatenate([block.values for block in blocks])
-    return SparseMatrix(Pattern(indptr, columns, (n, n)), values)

@@ -85,7 +85,8 @@ def indices(value: Array, attribute: str, n: int) -> np.ndarray:
         )
     if array.size and (array.min() < 0 or array.max() >= n):
         bad = int(array.max() if array.max() >= n else array.min())
-        raise GraphError(attribute, f"contains {bad} but the graph has {n} nodes (0..{n - 1})")
+        known = f"0..{n - 1}" if n else "none"
+        raise GraphError(attribute, f"contains {bad} but the graph has {n} nodes ({known})")
     array = np.array(array, dtype=np.intp)
     array.setflags(write=False)
     return array

@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         "karate club (--task network). Everything needed is in the package.",
     )
     demo.add_argument("--task", choices=("alkanes", "network"), default="alkanes", help="default: %(default)s")
-    demo.add_argument("--out", default="graphnn-demo", help="folder for picture, table and model (default: %(default)s)")
+    demo.add_argument("--out", default="graphnn-demo", help="folder for the results (default: %(default)s)")
     demo.add_argument("--seed", type=int, default=0, help="of the folds and of training (default: %(default)s)")
     demo.add_argument("--keep-open", action="store_true", help="leave the window standing at the end")
     demo.add_argument("--smoke", action="store_true", help="a few steps only, to see that it runs")

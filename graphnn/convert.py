@@ -13,11 +13,12 @@ import numpy as np
 import scipy.sparse
 
 from graphnn import ops
-from graphnn.batch import FEATURES, Batch, Packed
+from graphnn.batch import FEATURES, Batch
 from graphnn.checks import GraphError, listing, nearest, numbers
 from graphnn.graph import Graph, as_dtype
 from graphnn.ops import SparseMatrix
 from graphnn.ops.sparse import offsets
+from graphnn.packed import Packed
 
 Attributes = str | Sequence[str]
 
@@ -57,7 +58,7 @@ def pack(
             graphs = graphs.with_layout(layout)
         if dtype is not None and np.dtype(dtype) != graphs.dtype:
             if not graphs.is_fresh:
-                raise TypeError("pack: only a batch fresh from pack can change its dtype; change it before the first layer")
+                raise TypeError("pack: only a batch fresh from pack can change its dtype; do so before the first layer")
             return Batch.of(_stack(graphs.graphs, graphs.layout, dtype))
         return graphs
     if graphs is None:
@@ -65,7 +66,7 @@ def pack(
     else:
         if kernels is not None:
             raise TypeError("pack: pass kernels= with nodes=, or put them into each Graph(kernels={name: array})")
-        several = isinstance(graphs, (list, tuple, np.ndarray)) or not (_is_networkx(graphs) or isinstance(graphs, Graph))
+        several = not (_is_networkx(graphs) or isinstance(graphs, Graph))
         try:
             entries = list(graphs) if several else [graphs]
         except TypeError:
@@ -83,7 +84,9 @@ def _from_arrays(nodes: Any, kernels: Any) -> list[Graph]:
     named = {name: _listed(blocks, "kernels") for name, blocks in given.items()}
     for name, blocks in named.items():
         if len(blocks) != len(nodes):
-            raise ValueError(f"pack: {len(nodes)} arrays of nodes but {len(blocks)} kernels {name!r}; one for each graph")
+            raise ValueError(
+                f"pack: {len(nodes)} arrays of nodes but {len(blocks)} kernels {name!r}; one for each graph"
+            )
     graphs = []
     for i, features in enumerate(nodes):
         try:
@@ -98,7 +101,9 @@ def _listed(arrays: Any, name: str) -> list:
     matrix = scipy.sparse.issparse(arrays) or (isinstance(arrays, np.ndarray) and arrays.ndim == 2)
     if matrix or isinstance(arrays, (str, dict)) or not hasattr(arrays, "__iter__"):
         what = f"one array of shape {arrays.shape}" if matrix else repr(arrays)
-        raise TypeError(f"pack: {name} is {what}; give graphs, or lists with an array for each: nodes=[X1], kernels=[K1]")
+        raise TypeError(
+            f"pack: {name} is {what}; give graphs, or lists with an array for each: nodes=[X1], kernels=[K1]"
+        )
     return list(arrays)
 
 
@@ -261,7 +266,8 @@ def from_networkx(
     edge_weights = None if weights is None else _columns(data, labels, weights, "weights", "edge")[order]
     if edge_weights is not None and edge_weights.shape[1] != 1:
         raise GraphError(
-            "weights", f"{weights!r} gives {edge_weights.shape[1]} numbers for each edge, wanted one; read them with edges="
+            "weights",
+            f"{weights!r} gives {edge_weights.shape[1]} numbers for each edge, wanted one; read them with edges=",
         )
     flat = None if edge_weights is None else edge_weights[:, 0]
     return Graph(features, pairs[:, 0], pairs[:, 1], edges=edge_features, weights=flat, names=names)
@@ -311,7 +317,7 @@ def _vector(value: Any, name: str, label: Any, field: str, unit: str) -> np.ndar
 def to_networkx(graph: Graph) -> Any:
     """Return a Graph as a networkx MultiDiGraph: one edge for each edge, attributes "features" and "weight".
 
-    Node labels are the graph's names, or 0, 1, ...
+    Node labels are the graph's names, or 0, 1, ... Raises GraphError where a name stands for two nodes.
 
     >>> to_networkx(Graph(np.ones((2, 1)), senders=[0], receivers=[1])).number_of_edges()
     1
@@ -319,6 +325,9 @@ def to_networkx(graph: Graph) -> Any:
     import networkx as nx
 
     names = list(range(graph.n_nodes)) if graph.names is None else list(graph.names)
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise GraphError("names", f"{twice!r} is the name of {names.count(twice)} nodes; networkx would make them one")
     out = nx.MultiDiGraph()
     features = ops.dense(graph.nodes)
     out.add_nodes_from((name, {"features": features[i]}) for i, name in enumerate(names))
@@ -349,7 +358,7 @@ def from_adjacency(matrix: Any, nodes: Any = None) -> Graph:
     given: Any = matrix if scipy.sparse.issparse(matrix) else numbers(matrix, "adjacency")
     if given.ndim != 2 or given.shape[0] != given.shape[1]:
         raise GraphError("adjacency", f"expected a square matrix, got shape {given.shape}")
-    coo = scipy.sparse.coo_array(given, copy=True)
+    coo = scipy.sparse.coo_array(given)
     coo.sum_duplicates()
     weights = numbers(coo.data, "adjacency")
     kept = weights != 0

@@ -32,9 +32,7 @@ Rng = Any
 class Call:
     """The record of one call of a model: is it training, with which noise, what was drawn, what is to be updated."""
 
-    def __init__(
-        self, flat: Params, train: bool = False, rng: Rng = None, seed: int | None = None, dtype: Any = None
-    ):
+    def __init__(self, flat: Params, train: bool = False, rng: Rng = None, seed: int | None = None, dtype: Any = None):
         self.flat, self.train, self.rng, self.seed, self.dtype = flat, train, rng, seed, dtype
         self.updates: Params = {}
         self.uses: dict[str, int] = {}
@@ -73,9 +71,9 @@ class Scope(Mapping):
         if key not in call.flat:
             if call.seed is None:
                 raise KeyError(self._missing(key, shape))
-            value = np.asarray(initializer(generator(call.seed, key), shape))
-            call.flat[key] = value.astype(call.dtype, copy=False)
-        value = call.flat[key]
+            drawn = np.asarray(initializer(generator(call.seed, key), shape))
+            call.flat[key] = drawn.astype(call.dtype, copy=False)
+        value: Array = call.updates.get(key, call.flat[key])  # a layer used twice goes on from its own update
         if np.shape(value) != tuple(shape):
             raise ValueError(self._misshaped(key, np.shape(value), tuple(shape)))
         if not hasattr(value, "dtype"):
@@ -91,7 +89,9 @@ class Scope(Mapping):
 
     def _misshaped(self, key: str, have: tuple, want: tuple) -> str:
         times = max([n for path, n in self.call.shared.items() if self.path.startswith(path)], default=1)
-        again = f" This layer object is used {times} times; make separate objects for separate weights." if times > 1 else ""
+        again = ""
+        if times > 1:
+            again = f" This layer object is used {times} times; make separate objects for separate weights."
         return (
             f"parameter {key!r} has shape {have}, this input needs {want}.{again} "
             "Call model.init again for these graphs, or give graphs like those it was made for."

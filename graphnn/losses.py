@@ -40,9 +40,7 @@ def mean_absolute_error(predictions: Array, targets: Array, *, mask: Mask = None
     return _average(ops.absolute(difference), mask, weights, "mean_absolute_error")
 
 
-def huber(
-    predictions: Array, targets: Array, *, delta: float = 1.0, mask: Mask = None, weights: Any = None
-) -> Array:
+def huber(predictions: Array, targets: Array, *, delta: float = 1.0, mask: Mask = None, weights: Any = None) -> Array:
     """Return the mean of d^2 / 2 where |d| <= delta, else delta (|d| - delta / 2), with d = predictions - targets.
 
     Huber, Ann. Math. Statist. 1964. `delta` is in the units of the targets.
@@ -68,7 +66,8 @@ def cross_entropy(logits: Array, labels: Array, *, mask: Mask = None, weights: A
     logits, labels = _array(who, logits), np.asarray(labels)
     if logits.ndim != 2 or labels.shape != logits.shape[:1]:
         remedy = "; use labels.argmax(axis=1) for one-hot labels" if labels.shape == logits.shape else ""
-        raise ValueError(f"{who}: expected logits (n, c) and labels (n,), got {logits.shape} and {labels.shape}{remedy}")
+        came = f"{logits.shape} and {labels.shape}{remedy}"
+        raise ValueError(f"{who}: expected logits (n, c) and labels (n,), got {came}")
     n = len(labels)
     rows = _rows(who, mask, n)
     labels = _whole(who, labels if rows is None else labels[rows], logits.shape[1])

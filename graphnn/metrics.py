@@ -54,9 +54,7 @@ def r2(predictions: ArrayLike, targets: ArrayLike, *, mask: ArrayLike | None = N
     scores = []
     for place, p, t in _columns("r2", *_pair("r2", predictions, targets, mask)):
         if t.min() == t.max():
-            raise ValueError(
-                f"r2: all {t.size} targets{place} are {t[0]:g}, r2 is not defined; use rmse or mae"
-            )
+            raise ValueError(f"r2: all {t.size} targets{place} are {t[0]:g}, r2 is not defined; use rmse or mae")
         scores.append(1 - np.sum((p - t) ** 2) / np.sum((t - t.mean()) ** 2))
     return float(np.mean(scores))
 
@@ -199,9 +197,7 @@ def _kept(who: str, targets: Numbers, mask: ArrayLike | None) -> Mask:
     if keep.dtype != bool:
         raise TypeError(f"{who}: mask holds {keep.dtype}, it must be boolean")
     if keep.shape not in (shape, shape[:1]):
-        raise ValueError(
-            f"{who}: mask {keep.shape} and targets {shape}, expected a mask {shape[:1]} or {shape}"
-        )
+        raise ValueError(f"{who}: mask {keep.shape} and targets {shape}, expected a mask {shape[:1]} or {shape}")
     keep = np.broadcast_to(keep.reshape(keep.shape + (1,) * (len(shape) - keep.ndim)), shape)
     if not keep.any():
         raise ValueError(f"{who}: no entry is left of targets {shape}, there is nothing to score")
@@ -210,17 +206,13 @@ def _kept(who: str, targets: Numbers, mask: ArrayLike | None) -> Mask:
 
 def _refuse(who: str, bad: Mask, kind: str) -> None:
     if bad.any():
-        raise ValueError(
-            f"{who}: {np.count_nonzero(bad)} of {bad.size} predictions are {kind}; did training diverge?"
-        )
+        raise ValueError(f"{who}: {np.count_nonzero(bad)} of {bad.size} predictions are {kind}; did training diverge?")
 
 
 def _columns(who: str, p: Numbers, t: Numbers, keep: Mask) -> Iterator[tuple[str, Numbers, Numbers]]:
     """Give for each column the words that name it in an error, and its predictions and targets to keep."""
     if t.ndim not in (1, 2):
-        raise ValueError(
-            f"{who}: predictions and targets have shape {t.shape}, expected (n,) or (n, columns)"
-        )
+        raise ValueError(f"{who}: predictions and targets have shape {t.shape}, expected (n,) or (n, columns)")
     if t.ndim == 1:
         yield "", p[keep], t[keep]
         return

@@ -131,9 +131,7 @@ class Optimizer:
                 )
         return arrays
 
-    def _part(
-        self, values: Mapping[str, Any], source: str, prefix: str, group: dict[str, Buffer]
-    ) -> dict[str, Buffer]:
+    def _part(self, values: Mapping[str, Any], source: str, prefix: str, group: dict[str, Buffer]) -> dict[str, Buffer]:
         """Return the arrays of grads or state that belong to the group, after a check of names and shapes."""
         remedy = "call init again for these params" if prefix else "differentiate the loss by these params"
         part = {}

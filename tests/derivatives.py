@@ -78,7 +78,8 @@ def forward(function: Callable, arrays: Arrays, tangents: Arrays) -> np.ndarray:
 
 
 def backward(function: Callable, arrays: Arrays, cotangent: np.ndarray) -> tuple[np.ndarray, ...]:
-    return make_vjp(function, everything(arrays))(*arrays)[0](cotangent)
+    """Return J' u for each argument alone: taken together, autograd would cast them to the leaves' dtypes."""
+    return tuple(make_vjp(function, i)(*arrays)[0](cotangent) for i in everything(arrays))
 
 
 def complex_step(plain: Callable, arrays: Arrays, tangents: Arrays) -> np.ndarray:

@@ -18,7 +18,7 @@ FLOORS = {
     "ops.sparse": 1, "ops.arrays": 1,
     "ops.activations": 2, "ops.primitives": 2, "ops.jax": 2,
     "ops": 3, "autodiff": 3,
-    "graph": 4, "batch": 4,
+    "graph": 4, "packed": 4, "batch": 4,
     "convert": 5, "kernels": 5,
     "layer": 6, "propagation": 6, "losses": 6, "metrics": 6, "optim": 6, "insight.plot": 6,
     "layers": 7,
@@ -35,7 +35,9 @@ BESIDE = {
     ("checks", "types"),
     ("ops.primitives", "ops.activations"),
     ("ops.jax", "ops.primitives"),
+    ("packed", "graph"),
     ("batch", "graph"),
+    ("batch", "packed"),
     ("training.fit", "training.data"),
 }
 FOLDERS = (
@@ -147,9 +149,7 @@ def test_imports_are_seen():
 
 @pytest.mark.parametrize("module", [name for name in FILES if name.startswith("layers")])
 def test_layers_do_not_know_what_computes_them(module):
-    assert [
-        name for name, _ in imports(TREES[module]) if is_package(name, ("numpy", "scipy", "autograd", "jax"))
-    ] == []
+    assert [name for name, _ in imports(TREES[module]) if is_package(name, ("numpy", "scipy", "autograd", "jax"))] == []
 
 
 @every_file

@@ -356,6 +356,10 @@ class TestHigherOrder:
         assert float(gn.grad(lambda x: x * gn.jvp(lambda y: x + y, 1.0, 1.0)[1])(1.0)) == 1.0
         assert float(gn.jvp(lambda x: x * gn.grad(lambda y: x + y)(1.0), 1.0, 1.0)[1]) == 1.0
 
+    def test_an_inner_function_of_the_outer_variable_alone_has_gradient_zero(self):
+        assert float(gn.grad(lambda x: gn.grad(lambda y: x * 3.0)(x))(2.0)) == 0.0
+        assert float(gn.jvp(lambda x: gn.grad(lambda y: x * 3.0)(x) + x, 2.0, 1.0)[1]) == 1.0
+
     def test_jvp_of_an_array_valued_function(self):
         value, slope = gn.jvp(lambda w: INPUTS @ w, W, np.ones_like(W))
         np.testing.assert_array_equal(value, INPUTS @ W)

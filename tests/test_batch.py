@@ -134,6 +134,21 @@ class TestProductsOfConstantFeatures:
         np.testing.assert_allclose(g, 2 * K.T @ K @ batch.nodes, rtol=1e-12, atol=1e-12)
 
 
+def test_segments_count_nodes_and_ends_of_edges():
+    batch = gn.pack(cases.graphs("mixed"))
+    np.testing.assert_array_equal(batch.node_segments.sizes, [g.n_nodes for g in batch.graphs])
+    np.testing.assert_array_equal(batch.edge_segments.sizes, [g.n_edges for g in batch.graphs])
+    for name in ("sender", "receiver"):
+        wanted = np.bincount(getattr(batch, f"{name}s"), minlength=batch.n_nodes)
+        np.testing.assert_array_equal(getattr(batch, f"{name}_segments").sizes, wanted)
+
+
+def test_features_can_be_taken_away_again():
+    batch = gn.pack(cases.graphs("mixed", edges=True, global_features=True))
+    bare = batch.replace(edges=None, globals=None)
+    assert (bare.edges, bare.globals, bare.n_edges) == (None, None, batch.n_edges)
+
+
 def test_hidden_features_never_reach_a_kernel():
     seen = []
 

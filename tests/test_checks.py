@@ -89,6 +89,7 @@ class TestIndices:
         ("value", "text"),
         [
             ([0, 7], r"graph.receivers: contains 7 but the graph has 5 nodes \(0..4\)"),
+            ([0, 5], r"graph.receivers: contains 5 but the graph has 5 nodes \(0..4\)"),
             ([-1, 0], r"graph.receivers: contains -1 but the graph has 5 nodes \(0..4\)"),
             (
                 [0.0],

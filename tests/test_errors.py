@@ -152,6 +152,7 @@ PACK = [
     bad("globals of other widths", lambda: gn.pack([graph(globals=[1, 2]), graph(globals=[1])]), gn.GraphError, "graphs[1].globals", "one row per graph", "2 columns as in graphs[0]"),
     bad("positions on some", lambda: gn.pack([graph(positions=X), graph()]), gn.GraphError, "graphs[1].positions", "same attributes"),
     bad("other kernels", lambda: gn.pack([graph(kernels={"a": np.eye(3)}), graph(kernels={"b": np.eye(3)})]), gn.GraphError, "graphs[1].kernels", "['a']", "['b']", "same kernels"),
+    bad("names that repeat", lambda: gn.to_networkx(graph(names=["a", "b", "a"])), gn.GraphError, "graph.names", "'a' is the name of 2 nodes"),
     bad("a list as adjacency", lambda: gn.from_adjacency([1, 2]), gn.GraphError, "graph.adjacency", "square", "(2,)"),
     bad("an adjacency not square", lambda: gn.from_adjacency(np.ones((2, 3))), gn.GraphError, "graph.adjacency", "square", "(2, 3)"),
     bad("a sparse adjacency not square", lambda: gn.from_adjacency(scipy.sparse.csr_array((2, 3))), gn.GraphError, "graph.adjacency", "square", "(2, 3)"),

@@ -58,6 +58,7 @@ def test_sparse_features_with_duplicates_are_not_written_to(kind):
     np.testing.assert_array_equal(graph.nodes.toarray(), dense)
     assert graph.nodes.pattern.n_entries == np.count_nonzero(dense)
     gn.pack([graph, graph]).nodes.toarray()
+    np.testing.assert_array_equal(graph.replace(globals=[1.0]).nodes.toarray(), dense)
     assert pickle.dumps(mine) == before
     with_kernel = gn.Graph(np.ones((2, 1)), kernels={"own": mine[:, :2]})
     np.testing.assert_array_equal(with_kernel.kernel("own"), dense[:, :2])

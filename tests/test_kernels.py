@@ -243,6 +243,19 @@ def test_a_kernel_is_computed_once_and_a_local_one_once_for_all():
     assert calls == [7]
 
 
+def everyone(graph):
+    """The same share from every node of the graph: not block-diagonal on a disjoint union."""
+    return np.full((graph.n_nodes, graph.n_nodes), 1 / max(graph.n_nodes, 1))
+
+
+@pytest.mark.parametrize("layout", ["sparse", "list", "dense"])
+@pytest.mark.parametrize("kernel", [everyone, k.Power(everyone, 2), k.PersonalizedPageRank(0.5, everyone)])
+def test_an_unmarked_kernel_is_computed_graph_by_graph(kernel, layout):
+    batch = gn.pack(cases.graphs("mixed"), layout=layout)
+    wanted = np.concatenate([kernel(graph) @ graph.nodes for graph in batch.graphs])
+    np.testing.assert_allclose(batch.propagate(kernel, batch.nodes), wanted, rtol=1e-12, atol=1e-14)
+
+
 def test_the_array_a_kernel_returns_stays_the_users():
     """The memo once made the user's own array read-only."""
     mine = np.eye(3)
@@ -303,6 +316,8 @@ def test_the_chebyshev_basis_is_the_recurrence():
         (k.random_walk, [-2.0], "-2"),
         (k.random_walk, [1.0, -1.0], "0"),
         (k.normalized_laplacian, [0.5, -1.0], "-0.5"),
+        (k.Heat(0.5, k.normalized_laplacian), [-1.0], "-1"),
+        (k.Power(k.random_walk, 2), [-1.0], "-1"),
     ],
 )
 def test_degrees_that_are_not_positive_name_graph_and_node(kernel, weights, degree):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import autograd
 import cases
 import numpy as np
 import pytest
@@ -97,6 +98,43 @@ def test_whole_numbers_in_a_plain_array_become_floats_and_float32_stays():
     assert {v.dtype for v in params.values()} == {np.dtype(np.float32)}
     assert model(params, np.ones((2, 3), np.float32)).dtype == np.float32
     assert model(params, np.ones((2, 3), np.float16)).dtype == np.float64
+
+
+def test_a_single_number_may_be_a_python_float():
+    model = gn.Sequential(gn.GINConv(2), gn.SumPool())
+    params = cases.parameters(model, batch)
+    plain = {**params, "0.ginconv.eps": float(params["0.ginconv.eps"])}
+    np.testing.assert_array_equal(model(plain, batch), model(params, batch))
+
+
+def test_a_layer_that_asks_for_a_parameter_nobody_declared_hears_the_nearest_name():
+    @dataclass(frozen=True)
+    class Wrong(gn.Layer):
+        def forward(self, params, graphs):
+            params("weight", (2,), gn.zeros)
+            return params["wieght"]
+
+    with pytest.raises(KeyError, match=r"no parameter 'wieght' here; did you mean 'weight'"):
+        Wrong().init(0, batch)
+
+
+def test_statistics_are_handed_out_as_plain_numbers():
+    class Largest(gn.Layer):
+        def forward(self, params, graphs):
+            params("running_top", (), gn.zeros)
+            params.update("running_top", (graphs.nodes * params("scale", (), gn.ones)).max())
+            return graphs
+
+    def loss(params):
+        out, updates = Largest().apply(params, batch, train=True)
+        kinds.append(type(updates["running_top"]))
+        return (out.nodes * params["scale"]).sum(), updates
+
+    kinds: list[type] = []
+    params = Largest().init(0, batch)
+    (_, updates), _ = gn.value_and_grad(loss, has_aux=True)(params)
+    assert not issubclass(kinds[0], autograd.tracer.Box)
+    assert updates == {"running_top": batch.nodes.max()}
 
 
 def test_seeds_make_parameters_and_names_make_streams():

@@ -26,9 +26,7 @@ class TestAgainstScikitLearn:
     sklearn = pytest.importorskip("sklearn.metrics")
 
     @pytest.mark.parametrize("shape", [(40,), (40, 1), (40, 3)], ids=str)
-    @pytest.mark.parametrize(
-        ("ours", "theirs"), [(mae, "mean_absolute_error"), (r2, "r2_score")], ids=["mae", "r2"]
-    )
+    @pytest.mark.parametrize(("ours", "theirs"), [(mae, "mean_absolute_error"), (r2, "r2_score")], ids=["mae", "r2"])
     def test_regression(self, ours, theirs, shape):
         p, t = make_regression(shape)
         assert ours(p, t) == pytest.approx(getattr(self.sklearn, theirs)(t, p), rel=1e-12)
@@ -171,9 +169,7 @@ FLAT, COLUMN, WIDE = np.zeros(32), np.zeros((32, 1)), np.zeros((32, 3))
 class TestErrorsOfEveryMetric:
     def test_a_column_against_a_vector_is_refused(self, metric):
         name = metric.__name__
-        message = (
-            rf"^{name}: predictions \(32, 1\) and targets \(32,\) differ in shape; use targets\[:, None\]$"
-        )
+        message = rf"^{name}: predictions \(32, 1\) and targets \(32,\) differ in shape; use targets\[:, None\]$"
         with pytest.raises(ValueError, match=message):
             metric(COLUMN, FLAT)
         message = rf"^{name}: predictions \(32,\) and targets \(32, 1\) differ in shape; use targets\[:, 0\]$"
@@ -181,9 +177,7 @@ class TestErrorsOfEveryMetric:
             metric(FLAT, COLUMN)
 
     def test_nan_predictions_are_refused(self, metric):
-        with pytest.raises(
-            ValueError, match=rf"{metric.__name__}: 1 of 2 predictions are (nan|not finite); did"
-        ):
+        with pytest.raises(ValueError, match=rf"{metric.__name__}: 1 of 2 predictions are (nan|not finite); did"):
             metric([NAN, 1.0], [0.0, 1.0])
 
     def test_nothing_to_score_is_refused(self, metric):
@@ -195,9 +189,7 @@ class TestErrorsOfEveryMetric:
     def test_a_mask_is_boolean_and_fits(self, metric):
         with pytest.raises(TypeError, match=rf"{metric.__name__}: mask holds int64, it must be boolean"):
             metric(FLAT, FLAT, mask=np.ones(32, np.int64))
-        with pytest.raises(
-            ValueError, match=rf"{metric.__name__}: mask \(31,\) and targets \(32,\), expected a mask"
-        ):
+        with pytest.raises(ValueError, match=rf"{metric.__name__}: mask \(31,\) and targets \(32,\), expected a mask"):
             metric(FLAT, FLAT, mask=np.ones(31, bool))
 
 
@@ -263,7 +255,5 @@ def test_bad_values_are_named(metric, predictions, targets, message):
 
 
 def test_a_class_beyond_n_classes_is_refused():
-    with pytest.raises(
-        ValueError, match=r"confusion_matrix: class 2 occurs, n_classes=2 has room for 0\.\.1"
-    ):
+    with pytest.raises(ValueError, match=r"confusion_matrix: class 2 occurs, n_classes=2 has room for 0\.\.1"):
         confusion_matrix([0, 2], [0, 1], n_classes=2)

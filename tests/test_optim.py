@@ -200,10 +200,7 @@ class TestEveryOptimizer:
         params["0.norm.running_mean"] = np.ones(3)
         grads, state = make_grads(params), optimizer.init(params)
         _, state = optimizer.update(params, grads, state)
-        kept = [
-            {name: np.copy(value) for name, value in dictionary.items()}
-            for dictionary in (params, grads, state)
-        ]
+        kept = [{name: np.copy(value) for name, value in dictionary.items()} for dictionary in (params, grads, state)]
         for value in [*params.values(), *grads.values(), *state.values()]:
             if isinstance(value, np.ndarray):
                 value.setflags(write=False)
@@ -419,9 +416,7 @@ class TestPerModule:
         optimizer = per_module({"0.*": frozen(), "*": sgd(0.1)})
         grads = {name: bowl(value) for name, value in params.items() if name.startswith("1.")}
         new, _ = optimizer.update(params, grads, optimizer.init(params))
-        np.testing.assert_array_equal(
-            new["1.dense.bias"], params["1.dense.bias"] - 0.1 * grads["1.dense.bias"]
-        )
+        np.testing.assert_array_equal(new["1.dense.bias"], params["1.dense.bias"] - 0.1 * grads["1.dense.bias"])
 
     def test_frozen_parameters_may_be_of_any_kind(self):
         params = {"table": np.arange(3), "weight": np.ones(2)}
@@ -466,9 +461,7 @@ class TestErrors:
         params = make_params()
         grads = make_grads(params)
         del grads["1.dense.bias"]
-        with pytest.raises(
-            KeyError, match=r"adam: grads has no '1\.dense\.bias'; differentiate the loss by these"
-        ):
+        with pytest.raises(KeyError, match=r"adam: grads has no '1\.dense\.bias'; differentiate the loss by these"):
             adam().update(params, grads, adam().init(params))
 
     def test_a_gradient_of_another_shape_is_named(self):
@@ -482,9 +475,7 @@ class TestErrors:
         params = make_params()
         state = adam().init(params)
         wider = {**params, "0.dense.bias": np.ones(5)}
-        message = (
-            r"adam: state has shape \(4,\) for 'm\.0\.dense\.bias', .* has shape \(5,\); call init again"
-        )
+        message = r"adam: state has shape \(4,\) for 'm\.0\.dense\.bias', .* has shape \(5,\); call init again"
         with pytest.raises(ValueError, match=message):
             adam().update(wider, make_grads(wider), state)
         more = {**params, "new": np.ones(2)}
@@ -494,9 +485,7 @@ class TestErrors:
     @pytest.mark.parametrize("optimizer", EVERY, ids=repr)
     def test_a_state_that_is_none_is_refused(self, optimizer):
         params = make_params()
-        with pytest.raises(
-            KeyError, match=rf"{type(optimizer).__name__}: state has no 'step'; make it with init"
-        ):
+        with pytest.raises(KeyError, match=rf"{type(optimizer).__name__}: state has no 'step'; make it with init"):
             optimizer.update(params, make_grads(params), {})
 
     @pytest.mark.parametrize("value", [1, np.arange(3), np.array([True]), np.array([1j])], ids=repr)

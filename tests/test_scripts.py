@@ -189,9 +189,7 @@ def test_f_the_same_object_is_the_same_weights(namespace):
     assert "(a := GraphConv(16, activation=tanh)), a, a" in repr(namespace["model"])
     decoder, tie, graphs, x = (namespace[name] for name in ("decoder", "tie", "graphs", "X"))
     assert "1.dense.weight" not in namespace["free"]
-    assert_gradient(
-        lambda p: gn.mean_squared_error(decoder(tie(p), graphs), x), namespace["free"], namespace["grads"]
-    )
+    assert_gradient(lambda p: gn.mean_squared_error(decoder(tie(p), graphs), x), namespace["free"], namespace["grads"])
 
 
 def test_g_two_losses_with_an_optimiser_for_each_module(namespace):
@@ -267,6 +265,4 @@ def test_j_the_list_of_kernels_is_the_reference(regression, namespace):
     squared = [k @ k for k in namespace["kernel_list"]]
     np.testing.assert_allclose(mine(params, namespace["sharper"]), by_hand(squared), atol=1e-12)
     assert len(namespace["blame"]) == len(namespace["graphs"])
-    assert_gradient(
-        lambda kernels: (by_hand(kernels) ** 2).mean(), namespace["kernel_list"], namespace["blame"]
-    )
+    assert_gradient(lambda kernels: (by_hand(kernels) ** 2).mean(), namespace["kernel_list"], namespace["blame"])

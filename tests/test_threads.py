@@ -13,6 +13,7 @@ import autograd
 import autograd.numpy as anp
 import numpy as np
 import pytest
+from autograd.tracer import trace_stack
 
 import graphnn as gn
 
@@ -170,6 +171,18 @@ def test_plain_autograd_works_before_inside_and_after():
     assert float(autograd.grad(autograd.grad(gn.grad(cubic)))(2.0)) == pytest.approx(6.0)
     assert float(autograd.grad(gn.grad(autograd.grad(cubic)))(2.0)) == pytest.approx(6.0)
     assert float(autograd.grad(cubic)(2.0)) == 12.0
+
+
+@pytest.mark.parametrize(("inner", "drift"), [(gn.grad, None), (gn.grad, 1), (autograd.grad, 1), (autograd.grad, 99)])
+def test_a_counter_another_thread_has_lowered_does_no_harm(monkeypatch, inner, drift):
+    """autograd's `top += 1 ... top -= 1` is not atomic: beside other threads it may come out lower than it was."""
+    monkeypatch.setattr(trace_stack, "top", trace_stack.top)  # put back in the end
+
+    def outer(x):
+        trace_stack.top = -1 if drift is None else trace_stack.top - drift
+        return x * inner(lambda y: x * y**2)(x)
+
+    assert float(gn.grad(outer)(3.0)) == pytest.approx(54.0)
 
 
 NOTHING_REBOUND = """

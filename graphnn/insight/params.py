@@ -186,9 +186,7 @@ def _partner(source: str, name: str, array: Numbers, values: Mapping[str, Any]) 
         return None
     value = np.asarray(values[name])
     if value.shape != array.shape:
-        raise ValueError(
-            f"table: {source} has shape {value.shape} for {name!r}, the parameter has shape {array.shape}"
-        )
+        raise ValueError(f"table: {source} has shape {value.shape} for {name!r}, the parameter has shape {array.shape}")
     return value
 
 

@@ -1,4 +1,4 @@
-"""Layers, one family a file. They compute with `@ + - * /` and `graphnn.ops` only; no array library is imported here."""
+"""Layers, one family a file. They compute with `@ + - * /` and `graphnn.ops` only and import no array library."""
 
 from graphnn.layers.containers import Residual, Sequential
 from graphnn.layers.convolution import GINConv, GraphConv

@@ -37,7 +37,9 @@ class Sequential(Layer):
             if not callable(layer):
                 raise TypeError(f"Sequential: member {i} is a {type(layer).__name__}, wanted a layer or a function")
             if isinstance(layer, type):
-                raise TypeError(f"Sequential: member {i} is the class {layer.__name__}; make one: {layer.__name__}(...)")
+                raise TypeError(
+                    f"Sequential: member {i} is the class {layer.__name__}; make one: {layer.__name__}(...)"
+                )
             if name is not None and "." in name:
                 raise ValueError(f"Sequential: the name {name!r} has a dot; dots only separate layers inside layers")
             own = name or f"{i}.{_kind(layer)}"

@@ -102,7 +102,7 @@ class Rescale(Layer):
 def set_target_scale(params: dict[str, Any], targets: Any) -> dict[str, Any]:
     """Return the parameters with the Rescale layer, if the model has one, set to the mean and spread of the targets.
 
-    A Rescale that was set before is left alone. targets: (n, d); nan marks a missing target; a constant one has scale 1.
+    A Rescale that was set before is left alone. targets: (n, d), nan where one is missing; a constant one has scale 1.
 
     >>> import numpy as np
     >>> params = set_target_scale(Rescale().init(0, np.ones((2, 1))), np.array([[90.0], [110.0]]))
@@ -110,12 +110,12 @@ def set_target_scale(params: dict[str, Any], targets: Any) -> dict[str, Any]:
     ([100.0], [10.0])
     """
     out = dict(params)
-    for name in params:
+    for name, scale in params.items():
         path, _, last = name.rpartition(".")
         if last != "running_scale":
             continue
         mean_name = f"{path}.running_mean" if path else "running_mean"
-        scale, mean = params[name], params[mean_name]
+        mean = params[mean_name]
         if not (scale == 1).all() or not (mean == 0).all():
             continue
         out[mean_name], out[name] = _mean_and_spread(targets, scale)
@@ -126,7 +126,7 @@ def _mean_and_spread(targets: Any, like: Any) -> tuple[Any, Any]:
     """Return mean and standard deviation of every column, over the targets that are there."""
     if targets.shape[1:] != like.shape:
         raise ValueError(f"Rescale: expected targets of shape (n, {like.shape[0]}), got {targets.shape}")
-    known = targets == targets
+    known = targets == targets  # noqa: PLR0124 - nan alone differs from itself
     count = known.sum(axis=0)
     if not count.all():
         raise ValueError(f"Rescale: column {int(count.argmin())} has no targets to measure a scale from")

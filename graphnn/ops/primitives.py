@@ -69,9 +69,7 @@ class SparseMatrix:
         self.pattern, self.values, self.shape = pattern, values, pattern.shape
 
     @classmethod
-    def from_entries(
-        cls, rows: np.ndarray, columns: np.ndarray, values: Array, shape: tuple[int, int]
-    ) -> SparseMatrix:
+    def from_entries(cls, rows: np.ndarray, columns: np.ndarray, values: Array, shape: tuple[int, int]) -> SparseMatrix:
         """Make the matrix whose entry (rows[i], columns[i]) is values[i]; entries at one place add."""
         grouped, order = sparse.group(rows, shape[0])
         return cls(sparse.Pattern(grouped.indptr, columns[order], shape), permuted(values, order))
@@ -223,7 +221,7 @@ def repeat_row(row: np.ndarray, n: int) -> np.ndarray:
     return np.repeat(row[None], n, axis=0)
 
 
-# ---- fused: activation(x W + b) and activation(A x + b) --------------------------------------------------------------
+# ---- fused: activation(x W + b) and activation(A x + b) -------------------------------------------------------------
 
 
 def _affine_pull(g: Array, argnums: Sequence[int], ans: Array, args: tuple) -> list[Array]:
@@ -273,16 +271,14 @@ def _sparse_affine_push(argnums: Sequence[int], tangents: Sequence[Array], ans: 
 
 
 @differentiable(_sparse_affine_pull, _sparse_affine_push)
-def sparse_affine(
-    x: np.ndarray, bias: np.ndarray | None, matrix: SparseMatrix, activation: Callable
-) -> np.ndarray:
+def sparse_affine(x: np.ndarray, bias: np.ndarray | None, matrix: SparseMatrix, activation: Callable) -> np.ndarray:
     """Return activation(A x + bias) for a constant matrix A and an activation of FUSED. (m, f), (f,) -> (n, f)"""
     out = sparse.matmul(matrix.pattern, matrix.values, x, bias)
     FUSED[activation].apply(out)
     return out
 
 
-# ---- sparse products whose matrix values are differentiated -----------------------------------------------------------
+# ---- sparse products whose matrix values are differentiated ---------------------------------------------------------
 
 
 def _permuted_pullback(argnum: int, g: Array, values: Array, order: np.ndarray) -> Array:
@@ -326,7 +322,7 @@ def sparse_product(matrix: SparseMatrix, x: Array) -> Array:
     return _weighted_product(matrix.values, x, matrix.pattern)
 
 
-# ---- picking and dropping ---------------------------------------------------------------------------------------------
+# ---- picking and dropping -------------------------------------------------------------------------------------------
 
 
 def _pick_pullback(argnum: int, g: Array, x: Array, columns: np.ndarray) -> Array:

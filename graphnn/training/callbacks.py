@@ -76,9 +76,7 @@ class Progress:
         if self.stream.isatty():
             from tqdm import tqdm
 
-            self._bar = tqdm(
-                total=run.n_epochs, desc=self.description or None, file=self.stream, unit="epoch"
-            )
+            self._bar = tqdm(total=run.n_epochs, desc=self.description or None, file=self.stream, unit="epoch")
 
     def after_epoch(self, run: Any) -> None:
         if self._bar is not None:

@@ -95,9 +95,7 @@ def make_data(inputs: Any, targets: Any, per: str, mask: Any, who: str) -> Data:
     if mask is not None:
         mask = np.asarray(mask)
         if mask.dtype != bool or mask.shape[:1] != (wanted,):
-            raise ValueError(
-                f"mask must be {wanted} booleans (one per {unit}), got shape {mask.shape} of {mask.dtype}"
-            )
+            raise ValueError(f"mask must be {wanted} booleans (one per {unit}), got shape {mask.shape} of {mask.dtype}")
         if not mask.any():
             raise ValueError("mask is False everywhere; there is nothing to learn from")
     return Data(data, given, per, mask)

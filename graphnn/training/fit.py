@@ -77,9 +77,7 @@ class History:
         parts = [f"{len(self.loss)} epochs", f"{sum(self.seconds):.1f} s", f"loss {self.loss[-1]:.4g}"]
         if self.validation_loss:
             best = self.best_epoch or 0
-            parts.append(
-                f"validation {self.validation_loss[-1]:.4g} (best {self.validation_loss[best]:.4g} at {best})"
-            )
+            parts.append(f"validation {self.validation_loss[-1]:.4g} (best {self.validation_loss[best]:.4g} at {best})")
         parts += [f"{name} {values[-1]:.4g}" for name, values in self.metrics.items()]
         if self.stopped:
             parts.append(f"stopped: {self.stopped}")
@@ -279,9 +277,7 @@ def _join(parts: list[Any]) -> Any:
     """Return the outputs of mini-batches as one output."""
     first = parts[0]
     if isinstance(first, Batch):
-        raise TypeError(
-            "predict: the model returns a Batch; end it with Nodes() or a pool to predict in mini-batches"
-        )
+        raise TypeError("predict: the model returns a Batch; end it with Nodes() or a pool to predict in mini-batches")
     if isinstance(first, dict):
         return {name: _join([part[name] for part in parts]) for name in first}
     if isinstance(first, tuple):
@@ -303,9 +299,7 @@ class _Callbacks:
                     f"callback {type(callback).__name__} has none of the methods {', '.join(POINTS)}; "
                     "each takes the run"
                 )
-        self.used = {
-            point for point in POINTS if any(hasattr(callback, point) for callback in self.callbacks)
-        }
+        self.used = {point for point in POINTS if any(hasattr(callback, point) for callback in self.callbacks)}
 
     def __call__(self, point: str, run: Run) -> bool:
         """Return whether somebody wants to stop."""
@@ -362,9 +356,7 @@ def _step(run: Run, part: Data, ask: _Callbacks) -> bool:
     tape = Tape(objective, run.params)
     value, (run.predictions, updates) = tape.output
     if np.shape(value) != ():
-        raise TypeError(
-            f"the loss must be a single number, got shape {np.shape(value)}; take its mean or sum"
-        )
+        raise TypeError(f"the loss must be a single number, got shape {np.shape(value)}; take its mean or sum")
     run.value, run.targets = float(value), part.targets
     if not np.isfinite(run.value):
         culprit = first_not_finite(run.model, run.params, part.inputs, train=True, rng=rng)

@@ -56,11 +56,7 @@ class TestAlkanes:
         assert [sizes[n] for n in range(1, 11)] == [1, 1, 1, 2, 3, 5, 9, 18, 35, 75]
         graphs = [as_graph(tree) for tree in alkanes.values()]
         assert all(nx.is_tree(graph) and max(dict(graph.degree).values()) <= 4 for graph in graphs)
-        alike = [
-            (a, b)
-            for a, b in combinations(graphs, 2)
-            if len(a) == len(b) and nx.faster_could_be_isomorphic(a, b)
-        ]
+        alike = [(a, b) for a, b in combinations(graphs, 2) if len(a) == len(b) and nx.faster_could_be_isomorphic(a, b)]
         assert not any(nx.is_isomorphic(a, b) for a, b in alike)
 
     @pytest.mark.parametrize(
@@ -124,18 +120,14 @@ class TestDescriptors:
     @pytest.mark.parametrize("name", ["methane", "propane", "2-methylbutane", "3-ethylpentane", "octane"])
     def test_subtree_counts_by_brute_force(self, alkanes, name):
         graph = as_graph(alkanes[name])
-        skeletons = [
-            t for n in range(1, 7) for t in nx.nonisomorphic_trees(n) if max(dict(t.degree).values()) < 5
-        ]
+        skeletons = [t for n in range(1, 7) for t in nx.nonisomorphic_trees(n) if max(dict(t.degree).values()) < 5]
         expected = Counter()
         for size in range(1, 7):
             for nodes in combinations(graph, size):
                 part = graph.subgraph(nodes)
                 if nx.is_connected(part):
                     expected[next(i for i, t in enumerate(skeletons) if nx.is_isomorphic(t, part))] += 1
-        order = [
-            int(np.flatnonzero(row)[-1]) for row in baselines.subtree_counts([as_tree(t) for t in skeletons])
-        ]
+        order = [int(np.flatnonzero(row)[-1]) for row in baselines.subtree_counts([as_tree(t) for t in skeletons])]
         assert sorted(order) == list(range(13))
         counts = baselines.subtree_counts([alkanes[name]])[0]
         assert [counts[column] for column in order] == [expected[i] for i in range(13)]
@@ -160,9 +152,7 @@ class TestPredictors:
     def test_least_squares_solves_the_normal_equations(self, tables):
         train, targets, test = tables
         design = np.column_stack([train, np.ones(30)])
-        expected = np.column_stack([test, np.ones(7)]) @ np.linalg.solve(
-            design.T @ design, design.T @ targets
-        )
+        expected = np.column_stack([test, np.ones(7)]) @ np.linalg.solve(design.T @ design, design.T @ targets)
         np.testing.assert_allclose(baselines.predict_least_squares(*tables), expected)
 
     @pytest.mark.parametrize("n", [6, 7, 8, 30])
@@ -178,14 +168,10 @@ class TestPredictors:
             return np.column_stack([at, np.ones(len(at))]) @ np.linalg.solve(normal, design.T @ targets[rows])
 
         def left_out_error(penalty):
-            return sum(
-                (ridge(np.delete(np.arange(n), i), A[[i]], penalty)[0] - targets[i]) ** 2 for i in range(n)
-            )
+            return sum((ridge(np.delete(np.arange(n), i), A[[i]], penalty)[0] - targets[i]) ** 2 for i in range(n))
 
         penalty = min(np.logspace(-8, 4, 49), key=left_out_error)
-        np.testing.assert_allclose(
-            baselines.predict_ridge(train, targets, test), ridge(np.arange(n), B, penalty)
-        )
+        np.testing.assert_allclose(baselines.predict_ridge(train, targets, test), ridge(np.arange(n), B, penalty))
 
     def test_gaussian_process_is_that_of_scikit_learn_on_the_same_grid(self, tables):
         process = pytest.importorskip("sklearn.gaussian_process")

@@ -64,10 +64,7 @@ class TestTable:
         assert lines[-1] == "8 arrays, 35 parameters, 4 numbers of running statistics, 202 B"
         assert len(lines) == 10
         assert repr(table({"a": 1.0})).splitlines()[-1] == "1 array, 1 parameter, 8 B"
-        assert (
-            repr(table({"a": np.zeros(1_234_567)})).splitlines()[-1]
-            == "1 array, 1,234,567 parameters, 9.88 MB"
-        )
+        assert repr(table({"a": np.zeros(1_234_567)})).splitlines()[-1] == "1 array, 1,234,567 parameters, 9.88 MB"
         assert repr(table({})).splitlines()[-1] == "0 arrays, 0 parameters, 0 B"
 
     def test_columns_stand_below_each_other(self):
@@ -203,9 +200,7 @@ class TestDiff:
 
     def test_whole_numbers_below_zero_are_no_overflow(self):
         shown = diff({"a": np.array([0], np.uint8)}, {"a": np.array([255], np.uint8)})
-        assert diff({"a": np.array([255], np.uint8)}, {"a": np.array([0], np.uint8)}).column("change") == (
-            1.0,
-        )
+        assert diff({"a": np.array([255], np.uint8)}, {"a": np.array([0], np.uint8)}).column("change") == (1.0,)
         assert shown.column("largest step") == (255.0,)
 
     def test_mixed_kinds_are_no_error(self):

@@ -45,6 +45,21 @@ def test_running_statistics_follow_their_recurrence_with_the_unbiased_variance()
     np.testing.assert_allclose(params["0.batchnorm.running_var"], var, rtol=1e-13)
 
 
+def test_a_shared_batch_norm_follows_the_recurrence_at_each_use():
+    """Only the last use once left a trace."""
+    norm = gn.BatchNorm(momentum=0.5)
+    model = gn.Sequential(norm, gn.Dense(2), norm)
+    x = np.random.default_rng(0).normal(3.0, 2.0, size=(5, 2))
+    p = cases.parameters(model, x)
+    _, updates = model.apply(p, x, train=True)
+    first = (x - x.mean(axis=0)) / np.sqrt(x.var(axis=0) + 1e-5) * p["0.batchnorm.scale"] + p["0.batchnorm.shift"]
+    second = first @ p["1.dense.weight"] + p["1.dense.bias"]
+    wanted = p["0.batchnorm.running_mean"]
+    for h in (x, second):
+        wanted = 0.5 * wanted + 0.5 * h.mean(axis=0)
+    np.testing.assert_allclose(updates["0.batchnorm.running_mean"], wanted, rtol=1e-12)
+
+
 def test_updates_come_out_plain_and_statistics_have_gradient_zero():
     model = gn.Sequential(gn.GraphConv(2), gn.BatchNorm(), gn.Nodes(), gn.Rescale())
     batch = gn.pack(cases.graphs("mixed"))

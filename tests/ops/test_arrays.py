@@ -188,6 +188,11 @@ class TestWhere:
         pulled = backward(lambda x, y: ops.where(chosen, x, y), [x, y], np.array([3.0, 4.0]))
         assert [p.tolist() for p in pulled] == [[3.0, 0.0], [0.0, 4.0]]
 
+    def test_an_infinite_slope_reaches_only_the_branch_taken(self):
+        chosen = np.array([True, False])
+        pulled = backward(lambda x, y: ops.where(chosen, x, y), [np.ones(2)] * 2, np.array([np.inf, -np.inf]))
+        assert [p.tolist() for p in pulled] == [[np.inf, 0.0], [0.0, -np.inf]]
+
     def test_a_traced_condition_is_a_constant(self):
         assert gn.grad(lambda x: ops.where(x > 0, x, 0.0).sum())(np.array([-1.0, 2.0])).tolist() == [0.0, 1.0]
 
@@ -290,8 +295,11 @@ class TestProducts:
         assert ops.affine(np.ones((2, 2, 0)), np.ones((0, 2)), np.array([1.0, 2.0])).tolist() == [[[1.0, 2.0]] * 2] * 2
 
     def test_a_bias_of_another_dtype_promotes_instead_of_rounding(self):
-        out = ops.affine(self.X2.astype(np.float32), self.W.astype(np.float32), self.B)
-        assert out.dtype == np.float64
+        x, weight = self.X2.astype(np.float32), self.W.astype(np.float32)
+        np.testing.assert_array_equal(ops.affine(x, weight, self.B), x @ weight + self.B)
+        kernel = ops.SparseMatrix.from_scipy(np.eye(4, dtype=np.float32))
+        bias = np.full(3, 0.1)
+        np.testing.assert_array_equal(ops.propagate(kernel, x, bias), x + bias)
 
     def test_a_constant_sparse_matrix_takes_the_place_of_features(self):
         sparse = ops.SparseMatrix.from_scipy(self.X2 * (self.X2 > 0))

@@ -232,8 +232,7 @@ def test_no_line_twice():
     stream = io.StringIO()
     _, history = train(gn.Progress(stream=stream, seconds=0), epochs=3, validation=(X, Y))
     assert stream.getvalue().splitlines() == [
-        f"epoch {i + 1}/3, loss {history.loss[i]:.4g}, validation {history.validation_loss[i]:.4g}"
-        for i in range(3)
+        f"epoch {i + 1}/3, loss {history.loss[i]:.4g}, validation {history.validation_loss[i]:.4g}" for i in range(3)
     ]
     stream = io.StringIO()
     progress = gn.Progress(stream=stream, seconds=0)

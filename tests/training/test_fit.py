@@ -103,12 +103,8 @@ class Recorder:
 def test_fit_is_the_loop_written_by_hand(batch, model, batch_size):
     params, optimizer = model.init(0, batch), gn.adam(0.05)
     size = batch_size if batch_size is not None and batch_size < N else None
-    expected, losses = by_hand(
-        model, params, batch, TOTALS, optimizer=optimizer, epochs=4, batch_size=size, seed=3
-    )
-    fitted, history = gn.fit(
-        model, params, batch, TOTALS, optimizer=optimizer, epochs=4, batch_size=batch_size, seed=3
-    )
+    expected, losses = by_hand(model, params, batch, TOTALS, optimizer=optimizer, epochs=4, batch_size=size, seed=3)
+    fitted, history = gn.fit(model, params, batch, TOTALS, optimizer=optimizer, epochs=4, batch_size=batch_size, seed=3)
     assert_same(fitted, expected)
     assert history.steps == losses
     assert len(history.loss) == len(history.seconds) == 4
@@ -211,9 +207,7 @@ def test_networkx_graphs_are_packed_once(batch, monkeypatch):
 
     monkeypatch.setattr(graphnn.layer, "pack", counting)
     params = PLAIN.init(0, batch)
-    fitted, _ = gn.fit(
-        PLAIN, params, NETWORKS, TOTALS, epochs=5, batch_size=2, validation=(NETWORKS[:3], TOTALS[:3])
-    )
+    fitted, _ = gn.fit(PLAIN, params, NETWORKS, TOTALS, epochs=5, batch_size=2, validation=(NETWORKS[:3], TOTALS[:3]))
     assert packed == [N, 3]
     assert_same(fitted, gn.fit(PLAIN, params, batch, TOTALS, epochs=5, batch_size=2)[0])
 
@@ -235,12 +229,8 @@ def test_rescale_is_training_on_standard_targets(batch):
     mean, spread = y.mean(axis=0), y.std(axis=0)
     params = SCALED.init(0, batch)
     # The gradient in the units of the target is spread^2 times as long.
-    scaled, history = gn.fit(
-        SCALED, params, batch, y, optimizer=gn.sgd(0.01 / float(spread[0]) ** 2), epochs=30
-    )
-    plain, standard = gn.fit(
-        PLAIN, PLAIN.init(0, batch), batch, (y - mean) / spread, optimizer=gn.sgd(0.01), epochs=30
-    )
+    scaled, history = gn.fit(SCALED, params, batch, y, optimizer=gn.sgd(0.01 / float(spread[0]) ** 2), epochs=30)
+    plain, standard = gn.fit(PLAIN, PLAIN.init(0, batch), batch, (y - mean) / spread, optimizer=gn.sgd(0.01), epochs=30)
     np.testing.assert_array_equal(scaled["3.rescale.running_mean"], mean)
     np.testing.assert_array_equal(scaled["3.rescale.running_scale"], spread)
     np.testing.assert_allclose(SCALED(scaled, batch), PLAIN(plain, batch) * spread + mean, rtol=1e-9)
@@ -302,9 +292,7 @@ def test_validation_and_metrics_are_those_after_each_epoch(batch):
 
 def test_metrics_without_validation_are_on_the_training_data_that_count(batch):
     mask = np.arange(N) % 2 == 0
-    params, history = gn.fit(
-        PLAIN, PLAIN.init(0, batch), batch, TOTALS, epochs=2, mask=mask, metrics={"mae": gn.mae}
-    )
+    params, history = gn.fit(PLAIN, PLAIN.init(0, batch), batch, TOTALS, epochs=2, mask=mask, metrics={"mae": gn.mae})
     assert history.metrics["mae"][-1] == float(gn.mae(PLAIN(params, batch)[mask], TOTALS[mask]))
     assert history.validation_loss == []
 
@@ -396,9 +384,7 @@ class Heads(gn.Layer):
 
 def both(predictions, targets):
     """A loss of the user's: the sum over the heads."""
-    size, label = (
-        predictions if isinstance(predictions, tuple) else (predictions["size"], predictions["label"])
-    )
+    size, label = predictions if isinstance(predictions, tuple) else (predictions["size"], predictions["label"])
     return gn.mean_squared_error(size, targets["size"]) + gn.cross_entropy(label, targets["label"])
 
 
@@ -479,9 +465,7 @@ def test_a_thousand_steps_leave_a_thousand_floats():
     assert len(history.steps) == len(history.loss) == 1000
     assert {type(number) for number in numbers_of(history)} == {float}
     assert set(vars(history)) == {"steps", "loss", "validation_loss", "metrics", "seconds", "stopped"}
-    np.testing.assert_allclose(
-        params["weight"].ravel(), [1, -2, 0.5], atol=1e-6
-    )  # the plane the targets lie in
+    np.testing.assert_allclose(params["weight"].ravel(), [1, -2, 0.5], atol=1e-6)  # the plane the targets lie in
     np.testing.assert_allclose(params["bias"], 1, atol=1e-6)
 
 
@@ -606,9 +590,7 @@ def test_after_fit_is_asked_of_everyone_though_a_callback_fails(batch, point):
 
     around = [Recorder(), Recorder(at=point, do=fail), Recorder()]
     with pytest.raises(RuntimeError, match=f"at {point}"):
-        gn.fit(
-            PLAIN, PLAIN.init(0, batch), batch, TOTALS, epochs=2, validation=(batch, TOTALS), callbacks=around
-        )
+        gn.fit(PLAIN, PLAIN.init(0, batch), batch, TOTALS, epochs=2, validation=(batch, TOTALS), callbacks=around)
     for recorder in around:
         assert recorder.log.count("after_fit") == 1
         assert recorder.log[-1] == "after_fit"
@@ -680,9 +662,7 @@ def test_gradients_edited_after_backward_are_those_the_optimiser_takes(batch):
 
 def test_the_run_answers_for_training_and_validation(batch):
     held_out = (batch[:3], TOTALS[:3])
-    *_, run = gn.steps(
-        PLAIN, PLAIN.init(0, batch), batch, TOTALS, epochs=2, batch_size=3, validation=held_out
-    )
+    *_, run = gn.steps(PLAIN, PLAIN.init(0, batch), batch, TOTALS, epochs=2, batch_size=3, validation=held_out)
     predictions, targets = run.train_predictions()
     np.testing.assert_array_equal(predictions, PLAIN(run.params, batch))
     np.testing.assert_array_equal(targets, TOTALS)
