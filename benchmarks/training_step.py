@@ -104,7 +104,7 @@ def graphnn_small(graphs, y, layers, width, head, batch_size):
     def cut():
         """A mini-batch with everything a step asks of it that a batch used twice would remember."""
         packed = data[rng.permutation(len(graphs))[:batch_size]].packed
-        return packed.operator(kernel).T, packed.product(kernel), packed.node_segments.grouped
+        return packed.operator(kernel), packed.product(kernel), packed.node_segments.grouped
 
     return params, one_step, {"epoch": epoch, "cut": cut}
 

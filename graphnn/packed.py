@@ -254,15 +254,9 @@ class Packed(Arcs):
         )
 
     def _slice_of_parent(self, kernel: KernelFn) -> SparseMatrix:
-        """Return our rows of the kernel our parent has computed; its transpose is cut too, not sorted anew."""
-        parent = self._source[0]  # type: ignore[index]
-        whole = parent.operator(kernel)
-        part = self._diagonal_blocks(whole)
-        return part.with_transpose(part if whole.is_symmetric else self._diagonal_blocks(whole.T))
-
-    def _diagonal_blocks(self, whole: SparseMatrix) -> SparseMatrix:
+        """Return our rows of the kernel our parent has computed, their columns counted from our own nodes."""
         parent, index, node_rows, _ = self._source  # type: ignore[misc]
-        part = take_rows(whole, node_rows)
+        part = take_rows(parent.operator(kernel), node_rows)
         entries = np.diff(part.pattern.indptr[self.node_offsets])
         shift = np.repeat(self.node_offsets[:-1] - parent.node_offsets[index], entries)
         pattern = Pattern(part.pattern.indptr, part.pattern.indices + shift, (self.n_nodes, self.n_nodes))

@@ -239,8 +239,28 @@ def _spread(x: Array, shape: tuple[int, ...], dtype: np.dtype) -> Array:
 # ---- reductions -----------------------------------------------------------------------------------------------------
 
 
+def _total_pullback(argnum: int, g: Array, x: Array) -> Array:
+    return _filled(g, x.shape)
+
+
+def _filled_pullback(argnum: int, g: Array, number: Array, shape: tuple[int, ...]) -> Array:
+    return _total(g)
+
+
+@multilinear(_total_pullback)
+def _total(x: np.ndarray) -> np.ndarray:
+    return x.sum()
+
+
+@multilinear(_filled_pullback)
+def _filled(number: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    return np.full(shape, number)
+
+
 def sum(x: Array, axis: int | None = None, keepdims: bool = False) -> Array:
     """Return the sum over one axis or all."""
+    if axis is None and not keepdims and not is_jax(x):
+        return _total(x)
     return namespace(x).sum(x, axis=axis, keepdims=keepdims)
 
 

@@ -89,25 +89,6 @@ class SparseMatrix:
         return type(self.values) is np.ndarray
 
     @cached_property
-    def T(self) -> SparseMatrix:
-        """The transpose."""
-        pattern, order = self.pattern.transposed
-        return SparseMatrix(pattern, permuted(self.values, order)).with_transpose(self)
-
-    @cached_property
-    def is_symmetric(self) -> bool:
-        """Whether the values are constants and the matrix equals its transpose, to the last bit."""
-        if not self.is_constant or self.shape[0] != self.shape[1]:
-            return False
-        matrix = self.toscipy()
-        return (matrix != matrix.T).nnz == 0
-
-    def with_transpose(self, other: SparseMatrix) -> SparseMatrix:
-        """Remember another matrix, or this one, as the transpose."""
-        self.__dict__["T"] = other
-        return self
-
-    @cached_property
     def row_segments(self) -> Segments:
         return Segments(self.pattern.rows, self.shape[0])
 
@@ -258,7 +239,9 @@ def affine(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, activatio
 def _sparse_affine_pull(g: Array, argnums: Sequence[int], ans: Array, args: tuple) -> list[Array]:
     _, _, matrix, activation = args
     g = FUSED[activation].slope(g, ans)
-    return [sparse_affine(g, None, matrix.T, identity) if argnum == 0 else column_sum(g) for argnum in argnums]
+    return [
+        turned_product(matrix.values, g, matrix.pattern) if argnum == 0 else column_sum(g) for argnum in argnums
+    ]
 
 
 def _sparse_affine_push(argnums: Sequence[int], tangents: Sequence[Array], ans: Array, args: tuple) -> Array:
@@ -291,27 +274,33 @@ def permuted(values: np.ndarray, order: np.ndarray) -> np.ndarray:
     return values.take(order, axis=0)
 
 
-def _weighted_pullback(argnum: int, g: Array, values: Array, x: Array, pattern: sparse.Pattern) -> Array:
-    if argnum == 0:
-        return _sampled_product(g, x, pattern)
-    turned, order = pattern.transposed
-    return _weighted_product(permuted(values, order), g, turned)
+def _product_pullback(argnum: int, g: Array, values: Array, x: Array, pattern: sparse.Pattern) -> Array:
+    return sampled_product(g, x, pattern) if argnum == 0 else turned_product(values, g, pattern)
 
 
-@multilinear(_weighted_pullback)
-def _weighted_product(values: np.ndarray, x: np.ndarray, pattern: sparse.Pattern) -> np.ndarray:
-    return sparse.matmul(pattern, values, x)
+def _turned_pullback(argnum: int, g: Array, values: Array, x: Array, pattern: sparse.Pattern) -> Array:
+    return sampled_product(x, g, pattern) if argnum == 0 else weighted_product(values, g, pattern)
 
 
 def _sampled_pullback(argnum: int, g: Array, a: Array, x: Array, pattern: sparse.Pattern) -> Array:
-    if argnum == 0:
-        return _weighted_product(g, x, pattern)
-    turned, order = pattern.transposed
-    return _weighted_product(permuted(g, order), a, turned)
+    return weighted_product(g, x, pattern) if argnum == 0 else turned_product(g, a, pattern)
+
+
+@multilinear(_product_pullback)
+def weighted_product(values: np.ndarray, x: np.ndarray, pattern: sparse.Pattern) -> np.ndarray:
+    """Return A x for the matrix with these values at the pattern's places. (n_entries,), (m, ...) -> (n, ...)"""
+    return sparse.matmul(pattern, values, x)
+
+
+@multilinear(_turned_pullback)
+def turned_product(values: np.ndarray, x: np.ndarray, pattern: sparse.Pattern) -> np.ndarray:
+    """Return the transpose of A, times x. (n_entries,), (n, ...) -> (m, ...)"""
+    return sparse.matmul(pattern, values, x, turned=True)
 
 
 @multilinear(_sampled_pullback)
-def _sampled_product(a: np.ndarray, x: np.ndarray, pattern: sparse.Pattern) -> np.ndarray:
+def sampled_product(a: np.ndarray, x: np.ndarray, pattern: sparse.Pattern) -> np.ndarray:
+    """Return <a_i, x_j> for every entry (i, j) of the pattern. (n, ...), (m, ...) -> (n_entries,)"""
     return sparse.sampled_product(pattern, a, x)
 
 
@@ -319,7 +308,7 @@ def sparse_product(matrix: SparseMatrix, x: Array) -> Array:
     """Return A x, differentiable in x and in the values of A. (m, ...) -> (n, ...)"""
     if matrix.is_constant and x.ndim == 2:
         return sparse_affine(x, None, matrix, identity)
-    return _weighted_product(matrix.values, x, matrix.pattern)
+    return weighted_product(matrix.values, x, matrix.pattern)
 
 
 # ---- picking and dropping -------------------------------------------------------------------------------------------

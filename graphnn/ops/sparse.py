@@ -13,9 +13,9 @@ import numpy as np
 import scipy.sparse
 
 try:  # a private name of SciPy: faster than `csr @ x` because it adds into an output that is already there
-    from scipy.sparse._sparsetools import csr_matvecs
+    from scipy.sparse._sparsetools import csc_matvecs, csr_matvecs
 except ImportError:  # pragma: no cover - only if SciPy moves it
-    csr_matvecs = None
+    csc_matvecs = csr_matvecs = None
 
 # glibc hands out arrays above 128 KB by mmap and every training step would fault their pages in again. Freeing one
 # block just under 32 MB raises that threshold for the process: small training steps become about twice as fast.
@@ -42,13 +42,6 @@ class Pattern:
         """The row of every entry, in order."""
         return np.repeat(np.arange(self.shape[0], dtype=np.int32), np.diff(self.indptr))
 
-    @cached_property
-    def transposed(self) -> tuple[Pattern, np.ndarray]:
-        """The pattern of the transpose, and the order in which this pattern's entries stand there."""
-        order = np.argsort(self.indices, kind="stable")
-        indptr = offsets(np.bincount(self.indices, minlength=self.shape[1]))
-        pattern = Pattern(indptr, self.rows[order], (self.shape[1], self.shape[0]))
-        return pattern, order
 
 
 def offsets(counts: np.ndarray) -> np.ndarray:
@@ -78,12 +71,15 @@ def flat(x: np.ndarray) -> np.ndarray:
     return x.reshape(x.shape[0], math.prod(x.shape[1:]))
 
 
-def matmul(pattern: Pattern, values: np.ndarray, x: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
+def matmul(
+    pattern: Pattern, values: np.ndarray, x: np.ndarray, start: np.ndarray | None = None, turned: bool = False
+) -> np.ndarray:
     """Return start + A @ x for the CSR matrix A with these values; `start` broadcasts (a bias row) and is optional.
 
-    x: (m, ...) -> (n, ...)
+    x: (m, ...) -> (n, ...). With turned=True it is the transpose that multiplies, (n, ...) -> (m, ...): the same arrays
+    read as columns, which needs no sorting, no second copy, and is a little faster.
     """
-    n, m = pattern.shape
+    n, m = pattern.shape[::-1] if turned else pattern.shape
     if x.shape[0] != m:
         raise ValueError(f"sparse product: a matrix {n} x {m} multiplies {m} rows, got shape {x.shape}")
     dtype = np.result_type(values, x)
@@ -95,10 +91,12 @@ def matmul(pattern: Pattern, values: np.ndarray, x: np.ndarray, start: np.ndarra
         out = np.empty((n, width), dtype)
         out[...] = start
     if csr_matvecs is None:  # pragma: no cover - the fallback of the import above
-        out += scipy.sparse.csr_array((values, pattern.indices, pattern.indptr), shape=pattern.shape) @ dense
+        matrix = scipy.sparse.csr_array((values, pattern.indices, pattern.indptr), shape=pattern.shape)
+        out += (matrix.T if turned else matrix) @ dense
     elif out.size and pattern.n_entries:
+        loop = csc_matvecs if turned else csr_matvecs
         values = np.ascontiguousarray(values)
-        csr_matvecs(n, m, width, pattern.indptr, pattern.indices, values, dense.ravel(), out.ravel())
+        loop(n, m, width, pattern.indptr, pattern.indices, values, dense.ravel(), out.ravel())
     return out.reshape((n, *x.shape[1:]))
 
 

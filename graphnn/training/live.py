@@ -6,44 +6,28 @@ never waits for anyone; and when a picture cannot be drawn, training goes on wit
 
 from __future__ import annotations
 
-import os
-import sys
-import threading
 import warnings
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from graphnn.insight.plot import (
-    Classes,
-    ConfusionPanel,
-    LossPanel,
-    Pairs,
-    ScatterPanel,
-    check_shapes,
-    entitle,
-    is_classification,
-    split_labels,
-)
+from graphnn.insight.lettering import entitle
+from graphnn.insight.panels import Baseline, ConfusionPanel, LossPanel, ScatterPanel
+from graphnn.insight.points import Classes, Pairs, check_shapes, is_classification, split_labels
+from graphnn.training.outputs import File, Output, Window, open_output, plain_style
 from graphnn.types import Array
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 Predicted = Array | Callable[[], Array]
 Labels = Sequence[Any] | Mapping[str, Sequence[Any]]
 
 WIDTH = 9.6  # inches
-DPI, FINAL_DPI = 100, 200
-DESKTOP = ("qt", "tk", "gtk", "wx", "macosx")  # how the names of matplotlib's windowing backends begin
 
 
 class LivePlot:
@@ -93,7 +77,7 @@ class LivePlot:
         *,
         path: str | Path | None = None,
         labels: Labels | None = None,
-        baseline: float | tuple[str, float] | None = None,
+        baseline: Baseline | None = None,
         units: str | None = None,
         title: str | None = None,
         budget: float = 0.05,
@@ -102,13 +86,9 @@ class LivePlot:
         if int(every) != every or every < 1:
             raise ValueError(f"LivePlot: every={every} came; give a whole number of steps, 1 or more.")
         if not budget > 0:
-            raise ValueError(
-                f"LivePlot: budget={budget} came; give the share of time to draw in, such as 0.05."
-            )
+            raise ValueError(f"LivePlot: budget={budget} came; give the share of time to draw in, such as 0.05.")
         if path is not None and Path(path).suffix not in {".png", ".pdf", ".svg"}:
-            raise ValueError(
-                f"LivePlot: path={str(path)!r} came; give a name that ends in .png, .pdf or .svg."
-            )
+            raise ValueError(f"LivePlot: path={str(path)!r} came; give a name that ends in .png, .pdf or .svg.")
         split_labels(labels, "LivePlot")
         self.every, self.labels, self.budget = int(every), labels, budget
         self.settings = _Settings(None if path is None else Path(path), baseline, units, title, keep_open)
@@ -136,17 +116,15 @@ class LivePlot:
         for p, a in ((predicted, actual), *([] if validation is None else [validation])):
             if not (callable(p) or is_classification(p, a)):
                 check_shapes(p, a, "LivePlot")
-        self._steps.append(int(step))
-        self._loss.append(float(value))
+        losses = self._losses
+        losses["steps"].append(int(step))
+        losses["loss"].append(float(value))
         if validation_value is not None:
-            self._validation_steps.append(int(step))
-            self._validation_loss.append(float(validation_value))
+            losses["validation_steps"].append(int(step))
+            losses["validation"].append(float(validation_value))
         state = _State(
             x="step",
-            loss=self._loss,
-            steps=self._steps,
-            validation_loss=self._validation_loss,
-            validation_steps=self._validation_steps,
+            losses=losses,
             train=partial(_evaluate, predicted, actual),
             validation=None if validation is None else partial(_evaluate, *validation),
             labels=self.labels if labels is None else labels,
@@ -169,10 +147,7 @@ class LivePlot:
 
     def restart(self) -> None:
         """Forget the loss curves of a loop written by hand: a next fold begins, the picture stays."""
-        self._steps: list[int] = []
-        self._loss: list[float] = []
-        self._validation_steps: list[int] = []
-        self._validation_loss: list[float] = []
+        self._losses: dict[str, list[float]] = {"loss": [], "steps": [], "validation": [], "validation_steps": []}
 
     def close(self) -> None:
         """Draw the last state, save it if there is a path, close the window; a next call begins anew."""
@@ -187,8 +162,7 @@ class LivePlot:
     def _state_of(self, run: Any) -> _State:
         return _State(
             x="epoch",
-            loss=run.history.loss,
-            validation_loss=run.history.validation_loss,
+            losses={"loss": run.history.loss, "validation": run.history.validation_loss},
             train=run.train_predictions,
             validation=run.validation_predictions,
             labels=self.labels,
@@ -218,7 +192,7 @@ class LivePlot:
         if (step % self.every == 0 or picture.output is None) and begin >= self._next_draw:
             if picture.output is None:
                 picture.open()  # loading matplotlib is paid once and must not hold up the second drawing
-                self._ending.atexit = isinstance(picture.output, _File)
+                self._ending.atexit = isinstance(picture.output, File)
                 begin = self.clock()
             picture.draw()
             now = self.clock()
@@ -231,7 +205,7 @@ class LivePlot:
 @dataclass(frozen=True)
 class _Settings:
     path: Path | None
-    baseline: float | tuple[str, float] | None
+    baseline: Baseline | None
     units: str | None
     title: str | None
     keep_open: bool
@@ -246,14 +220,11 @@ class _Settings:
 class _State:
     """All that one drawing shows; the predictions are asked for only when it is drawn."""
 
-    x: str
-    loss: Sequence[float]
-    validation_loss: Sequence[float]
+    x: str  # what is counted, epochs or steps
+    losses: Mapping[str, Sequence[float]]  # the arguments of LossPanel.update
     train: Callable[[], tuple[Array, Array]]
     validation: Callable[[], tuple[Array, Array] | None] | None
     labels: Labels | None
-    steps: Sequence[int] | None = None
-    validation_steps: Sequence[int] | None = None
     in_fit: bool = False
 
     def points(self) -> tuple[Pairs | Classes, Pairs | Classes | None]:
@@ -280,7 +251,7 @@ class _Picture:
     def __init__(self, settings: _Settings) -> None:
         self.settings = settings
         self.pending: _State | None = None
-        self.output: _Window | _Notebook | _File | None = None
+        self.output: Output | None = None
         self.panels: tuple[ScatterPanel | ConfusionPanel, LossPanel] | None = None
         self.off = False
 
@@ -291,10 +262,8 @@ class _Picture:
 
     def open(self) -> None:
         """Make the figure where it will be shown."""
-        try:
-            self.output = _open_output(self.settings, self)
-        except Exception as error:
-            self._give_up(error)
+        settings = self.settings
+        self.output = self._attempt(open_output, settings.size, settings.path, self._point_out, self._refresh)
 
     def draw(self, *, final: bool = False, forgiving: bool = False) -> None:
         """Draw the pending state, if there is one and somebody to see it.
@@ -306,64 +275,69 @@ class _Picture:
         if state is None or self.off or self.output is None or not (self.output.watched or final):
             return
         self.pending = None
-        try:
-            train, validation = state.points()
-        except Exception as error:
-            if not (state.in_fit or forgiving):
-                raise
-            self._give_up(error)
-            return
-        try:
-            with _plain_style():
-                self._update(self.output.figure, state, train, validation)
-            self.output.show(final)
-        except Exception as error:
-            self._give_up(error)
+        points = self._attempt(state.points) if forgiving or state.in_fit else state.points()
+        if not self.off:
+            self._attempt(self._show, self.output, state, points, final)
 
     def finish(self, *, forgiving: bool = False) -> None:
         """Draw what is pending, in full resolution, and take leave."""
         if self.pending is not None and self.output is None:
             self.open()
         self.draw(final=True, forgiving=forgiving)
-        if self.output is None or self.off:
-            return
-        try:
-            if self.panels is not None:
-                self.output.finish()
-            self.output.leave()
-        except Exception as error:
-            self._give_up(error)
+        if self.output is not None and not self.off:
+            self._attempt(self._take_leave, self.output)
 
     def abandon(self) -> None:
         """Finish unless that means to touch a window: the plot is garbage, or the program ends."""
-        if isinstance(self.output, _File | _Notebook):
+        if not isinstance(self.output, Window):
             self.finish(forgiving=True)
 
     def breathe(self) -> None:
         """Let a window answer the mouse between drawings."""
-        if isinstance(self.output, _Window) and not self.off:
-            try:
-                self.output.breathe()
-            except Exception as error:
-                self._give_up(error)
+        if self.output is not None and not self.off:
+            self._attempt(self.output.breathe)
 
-    def _update(
-        self, figure: Figure, state: _State, train: Pairs | Classes, validation: Pairs | Classes | None
-    ) -> None:
-        if self.panels is None:
-            self.panels = self._arrange(figure, state, train)
-        points, curves = self.panels
-        points.update(train, validation)  # type: ignore[arg-type]  # the panel was made for this kind
-        curves.update(
-            state.loss,
-            steps=state.steps,
-            validation=state.validation_loss,
-            validation_steps=state.validation_steps,
-        )
+    def _attempt(self, act: Callable[..., Any], *arguments: Any) -> Any:
+        """Return what comes of it; if that is an error, warn and draw no more."""
+        try:
+            return act(*arguments)
+        except Exception as error:
+            self.off, self.pending = True, None
+            if self.output is not None:
+                with suppress(Exception):  # it may be the very thing that is broken
+                    self.output.leave()
+            warnings.warn(
+                f"LivePlot stops drawing, training goes on: {type(error).__name__}: {error}",
+                RuntimeWarning,
+                stacklevel=5,
+            )
 
-    def _arrange(
-        self, figure: Figure, state: _State, train: Pairs | Classes
-    ) -> tuple[ScatterPanel | ConfusionPanel, LossPanel]:
+    def _show(self, output: Output, state: _State, shown: Any, final: bool) -> None:
+        with plain_style():
+            if self.panels is None:
+                self.panels = self._arrange(output.figure, state.x, shown[0])
+            points, curves = self.panels
+            points.update(*shown)  # the panel was made for this kind
+            curves.update(**state.losses)
+            output.show(final)
+        output.breathe()
+
+    def _take_leave(self, output: Output) -> None:
+        if self.panels is not None:
+            with plain_style():
+                output.finish()
+            if self.settings.keep_open:
+                output.wait()
+        output.leave()
+
+    def _point_out(self, x: float, y: float) -> bool:
+        points = self.panels[0] if self.panels else None
+        return isinstance(points, ScatterPanel) and points.point_out(x, y)
+
+    def _refresh(self, result: object = None) -> None:
+        self.draw(final=True, forgiving=True)
+
+    def _arrange(self, figure: Any, x: str, train: Pairs | Classes) -> tuple[ScatterPanel | ConfusionPanel, LossPanel]:
         """A square for the points, and the losses beside it at the same height; all lengths in inches."""
         classes = isinstance(train, Classes)
         side, left, bottom, gap, right = 3.4 if classes else 3.6, 0.75, 0.6, 0.95, 0.25
@@ -373,205 +347,7 @@ class _Picture:
         beside = figure.add_axes(tuple(np.array([start, bottom, WIDTH - start - right, side]) / scale))
         baseline, units = self.settings.baseline, self.settings.units
         entitle(square, self.settings.title, pad=22 if classes else 10)
-        curves = LossPanel(beside, xlabel=state.x)
+        curves = LossPanel(beside, xlabel=x)
         if isinstance(train, Classes):
             return ConfusionPanel(square, len(train.counts), baseline=baseline), curves
         return ScatterPanel(square, baseline=baseline, units=units), curves
-
-    def _give_up(self, error: Exception) -> None:
-        self.off, self.pending = True, None
-        if self.output is not None:
-            with suppress(Exception):  # it may be the very thing that is broken
-                self.output.leave()
-        warnings.warn(
-            f"LivePlot stops drawing, training goes on: {type(error).__name__}: {error}",
-            RuntimeWarning,
-            stacklevel=5,
-        )
-
-
-def _open_output(settings: _Settings, picture: _Picture) -> _Window | _Notebook | _File:
-    """A window if there can be one, else a notebook's output, else a file."""
-    if _has_desktop():
-        try:
-            return _Window(settings, picture)
-        except Exception as error:
-            path = settings.path or Path(_File.DEFAULT)
-            warnings.warn(
-                f"LivePlot could open no window and writes {path} instead: {type(error).__name__}: {error}",
-                RuntimeWarning,
-                stacklevel=5,
-            )
-            return _File(settings)
-    shell = _notebook_shell()
-    return _File(settings) if shell is None else _Notebook(settings, picture, shell)
-
-
-def _has_desktop() -> bool:
-    """Say whether matplotlib would open windows here; without a display pyplot is not imported to ask it."""
-    if sys.platform.startswith("linux") and not (
-        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    ):
-        return False
-    if threading.current_thread() is not threading.main_thread():
-        return False  # no windowing toolkit bears being called from another thread
-    import matplotlib
-
-    return matplotlib.get_backend().lower().startswith(DESKTOP)
-
-
-def _notebook_shell() -> Any:
-    """The IPython shell of a notebook's kernel, or None anywhere else."""
-    ipython = sys.modules.get("IPython")
-    shell = None if ipython is None else ipython.get_ipython()
-    return shell if getattr(shell, "kernel", None) is not None else None
-
-
-def _plain_style() -> Any:
-    """matplotlib's own defaults for the time of a drawing: the picture looks the same under all rcParams."""
-    from matplotlib import style
-
-    return style.context("default")
-
-
-def _canvas(size: tuple[float, float]) -> Figure:
-    """A figure that pyplot knows nothing about."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    with _plain_style():
-        figure = Figure(figsize=size, dpi=DPI)
-        FigureCanvasAgg(figure)
-    return figure
-
-
-def _save(figure: Figure, target: Path | BytesIO, suffix: str, dpi: int) -> None:
-    # zlib's fastest level: the file is a fifth larger and written in a third of the time.
-    quick: dict[str, Any] = {"pil_kwargs": {"compress_level": 1}} if suffix == ".png" else {}
-    with _plain_style():
-        figure.savefig(target, format=suffix[1:], dpi=dpi, **quick)
-
-
-def _replace(figure: Figure, path: Path, dpi: int) -> None:
-    """Write aside, then put in place in one step: who reads the file sees the old picture or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        _save(figure, aside, path.suffix, dpi)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-class _File:
-    """A file, replaced at every drawing; the last one in twice the resolution."""
-
-    DEFAULT = "graphnn-live.png"
-    watched = True
-
-    def __init__(self, settings: _Settings) -> None:
-        self.figure = _canvas(settings.size)
-        self.path = (settings.path or Path(self.DEFAULT)).absolute()
-
-    def show(self, final: bool) -> None:
-        if not final:
-            _replace(self.figure, self.path, DPI)
-
-    def finish(self) -> None:
-        _replace(self.figure, self.path, FINAL_DPI)
-
-    def leave(self) -> None:
-        """Nothing is left open."""
-
-
-class _Notebook:
-    """One output of one cell, updated in place; at the end of the cell it shows the last state."""
-
-    watched = True
-
-    def __init__(self, settings: _Settings, picture: _Picture, shell: Any) -> None:
-        self.figure = _canvas(settings.size)
-        self.path = settings.path
-        self.picture, self.shell = picture, shell
-        self.identity = f"graphnn-live-{os.urandom(8).hex()}"
-        self.begun = self.sharp = False
-        shell.events.register("post_run_cell", self.end_of_cell)
-
-    def show(self, final: bool) -> None:
-        from IPython.display import Image, display, update_display
-
-        png = BytesIO()
-        _save(self.figure, png, ".png", FINAL_DPI if final else DPI)
-        image = Image(data=png.getvalue(), format="png", width=round(WIDTH * DPI))
-        if self.begun:
-            update_display(image, display_id=self.identity)
-        else:
-            display(image, display_id=self.identity)
-        self.begun, self.sharp = True, final
-
-    def end_of_cell(self, result: object = None) -> None:
-        self.picture.draw(final=True, forgiving=True)
-
-    def finish(self) -> None:
-        if not self.sharp:
-            self.show(final=True)
-        if self.path is not None:
-            _replace(self.figure, self.path, FINAL_DPI)
-
-    def leave(self) -> None:
-        self.shell.events.unregister("post_run_cell", self.end_of_cell)
-
-
-class _Window:
-    """A window of the desktop, which answers the mouse whenever training takes a step."""
-
-    def __init__(self, settings: _Settings, picture: _Picture) -> None:
-        from matplotlib import pyplot
-
-        self.pyplot, self.picture = pyplot, picture
-        self.path, self.keep_open = settings.path, settings.keep_open
-        before = pyplot.gcf().number if pyplot.get_fignums() else None
-        with _plain_style():
-            self.figure: Any = pyplot.figure(figsize=settings.size, dpi=DPI)
-        if before is not None:
-            pyplot.figure(before)  # plt.plot goes on drawing where it drew before
-        if self.figure.canvas.required_interactive_framework is None:
-            pyplot.close(self.figure)
-            raise RuntimeError("the display does not answer")
-        self.begun = False
-        self.figure.canvas.mpl_connect("motion_notify_event", self.point_out)
-
-    @property
-    def watched(self) -> bool:
-        """False once the user has closed the window."""
-        return bool(self.pyplot.fignum_exists(self.figure.number))
-
-    def show(self, final: bool) -> None:
-        if not self.watched:
-            return
-        if not self.begun:
-            self.figure.canvas.manager.set_window_title("graphnn")
-            self.figure.canvas.manager.show()
-            self.begun = True
-        with _plain_style():
-            self.figure.canvas.draw()
-        self.figure.canvas.flush_events()
-
-    def breathe(self) -> None:
-        if self.watched:
-            self.figure.canvas.flush_events()
-
-    def point_out(self, event: Any) -> None:
-        """Name the point under the mouse."""
-        panel = self.picture.panels[0] if self.picture.panels else None
-        if isinstance(panel, ScatterPanel) and panel.point_out(event.x, event.y):
-            self.figure.canvas.draw_idle()
-
-    def finish(self) -> None:
-        if self.path is not None:
-            _replace(self.figure, self.path, FINAL_DPI)
-        if self.keep_open and self.watched:
-            self.pyplot.show(block=True)
-
-    def leave(self) -> None:
-        self.pyplot.close(self.figure)

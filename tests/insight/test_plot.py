@@ -9,21 +9,12 @@ import networkx as nx
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from graphnn.insight import plot
-from graphnn.insight.plot import (
-    Classes,
-    LossPanel,
-    Pairs,
-    ScatterPanel,
-    confusion_matrix,
-    graph_scores,
-    loss_curves,
-    predicted_vs_actual,
-)
+from graphnn.insight.panels import LossPanel, ScatterPanel
+from graphnn.insight.plot import confusion_matrix, graph_scores, loss_curves, predicted_vs_actual
+from graphnn.insight.points import Pairs
 
 
 @pytest.fixture
@@ -36,96 +27,6 @@ def ax():
 def rendered(ax):
     ax.figure.canvas.draw()
     return np.asarray(ax.figure.canvas.buffer_rgba()).copy()
-
-
-def luminance(color):
-    linear = np.array(to_rgb(color)) ** 2.2
-    return linear @ (0.2126, 0.7152, 0.0722)
-
-
-class TestPairs:
-    def test_rmse_and_r2_are_those_of_scikit_learn(self):
-        metrics = pytest.importorskip("sklearn.metrics")
-        rng = np.random.default_rng(0)
-        actual, predicted = rng.normal(size=(2, 40, 3))
-        pairs = Pairs.of(predicted, actual)
-        assert pairs.rmse == pytest.approx(
-            np.sqrt(metrics.mean_squared_error(actual.ravel(), predicted.ravel()))
-        )
-        assert pairs.r2 == pytest.approx(metrics.r2_score(actual.ravel(), predicted.ravel()))
-
-    def test_rmse_and_r2_are_those_of_a_correlation(self):
-        # For a least-squares line R2 is the squared correlation, and RMSE^2 the residual variance.
-        x = np.array([1.0, 2.0, 4.0, 7.0])
-        actual = np.array([1.0, 3.0, 2.0, 9.0])
-        predicted = np.polyval(np.polyfit(x, actual, 1), x)
-        pairs = Pairs.of(predicted, actual)
-        assert pairs.r2 == pytest.approx(np.corrcoef(x, actual)[0, 1] ** 2)
-        assert pairs.rmse == pytest.approx(np.std(predicted - actual))
-
-    @pytest.mark.parametrize("actual", [[3.0, 3.0], [5.0], []], ids=["constant", "one", "none"])
-    def test_r2_without_spread_is_nan_and_warns_of_nothing(self, actual):
-        assert np.isnan(Pairs.of(np.zeros(len(actual)), np.array(actual)).r2)
-
-    def test_the_worst_come_first_and_nan_never(self):
-        pairs = Pairs.of([1.0, np.nan, -5.0, 2.0], [0.0, 0.0, 0.0, 0.0])
-        assert pairs.worst(2).tolist() == [2, 3]
-
-    def test_the_name_of_a_point_of_several_targets_tells_which(self):
-        pairs = Pairs.of(np.zeros((2, 3)), np.zeros((2, 3)), ["water", "ethanol"])
-        assert pairs.name(4) == "ethanol [1]"
-
-    @pytest.mark.parametrize(
-        ("predicted", "actual", "words"),
-        [
-            (
-                np.zeros((3, 1)),
-                np.zeros(3),
-                r"predicted \(3, 1\) and actual \(3,\) came; give both as \(n,\)",
-            ),
-            (np.zeros(3), np.zeros(4), r"predicted \(3,\) and actual \(4,\)"),
-            (np.zeros((2, 2, 2)), np.zeros((2, 2, 2)), r"\(2, 2, 2\)"),
-        ],
-        ids=["column", "length", "rank"],
-    )
-    def test_shapes_that_do_not_fit(self, predicted, actual, words):
-        with pytest.raises(ValueError, match=words):
-            Pairs.of(predicted, actual)
-
-    def test_labels_that_do_not_fit(self):
-        with pytest.raises(ValueError, match="2 labels came for 3 points; give one name per point"):
-            Pairs.of(np.zeros(3), np.zeros(3), ["a", "b"])
-
-    def test_words_are_no_numbers(self):
-        with pytest.raises(TypeError, match="predicted has dtype <U1; give an array of real numbers"):
-            Pairs.of(["a"], [1.0])
-
-
-class TestClasses:
-    def test_counts_are_those_of_scikit_learn(self):
-        metrics = pytest.importorskip("sklearn.metrics")
-        rng = np.random.default_rng(0)
-        scores, actual = rng.normal(size=(50, 4)), rng.integers(0, 4, 50)
-        expected = metrics.confusion_matrix(actual, scores.argmax(1), labels=range(4))
-        np.testing.assert_array_equal(Classes.of(scores, actual).counts, expected)
-
-    def test_accuracy_by_hand(self):
-        classes = Classes.of(np.eye(3)[[0, 1, 1, 2]], np.array([0, 1, 2, 2]))
-        assert classes.counts.tolist() == [[1, 0, 0], [0, 1, 0], [0, 1, 1]]
-        assert classes.accuracy == 0.75
-
-    @pytest.mark.parametrize(
-        ("actual", "words"),
-        [
-            ([0, 3], "run from 0 to 3, predicted has 2 columns"),
-            ([-1, 0], "run from -1 to 0"),
-            ([0.0, 1.0], "give scores"),
-        ],
-        ids=["large", "negative", "floats"],
-    )
-    def test_classes_that_do_not_fit(self, actual, words):
-        with pytest.raises(ValueError, match=words):
-            Classes.of(np.zeros((2, 2)), np.array(actual))
 
 
 class TestPredictedVsActual:
@@ -169,9 +70,7 @@ class TestPredictedVsActual:
         actual = np.array([0.0, 1.0, 5.0, 5.05, 5.1])
         predicted_vs_actual(actual + np.array([0, 0, 2, 2, 2]), actual, labels=["molecule"] * 5, ax=ax)
         rendered(ax)
-        boxes = [
-            Text.get_window_extent(text) for text in ax.texts if text.get_visible()
-        ]  # without the leader
+        boxes = [Text.get_window_extent(text) for text in ax.texts if text.get_visible()]  # without the leader
         assert len(boxes) >= 2
         assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
 
@@ -228,9 +127,7 @@ class TestPredictedVsActual:
         assert [bar[:, 1].tolist() for bar in bars] == [[0.5, 2.0], [1.75, 6.0]]
         assert ax.get_ylim()[1] > 6
 
-    @pytest.mark.parametrize(
-        "spread", [[1.0], [[1.0, 1.0]], [-1.0, 1.0]], ids=["length", "shape", "negative"]
-    )
+    @pytest.mark.parametrize("spread", [[1.0], [[1.0, 1.0]], [-1.0, 1.0]], ids=["length", "shape", "negative"])
     def test_uncertainty_that_does_not_fit(self, ax, spread):
         with pytest.raises(ValueError, match=r"give \(2,\) half-lengths or \(2, 2\)"):
             predicted_vs_actual([1.0, 2.0], [1.0, 2.0], spread=np.array(spread), ax=ax)
@@ -277,9 +174,7 @@ class TestLossCurves:
             scales.append(ax.get_yscale())
         assert scales == ["log", "log", "linear"]
 
-    @pytest.mark.parametrize(
-        "loss", [[], [1.0], [1.0, 1.0], [0.0, 0.0], [np.nan], [np.inf, 1.0, np.nan]], ids=str
-    )
+    @pytest.mark.parametrize("loss", [[], [1.0], [1.0, 1.0], [0.0, 0.0], [np.nan], [np.inf, 1.0, np.nan]], ids=str)
     def test_any_losses_can_be_drawn(self, ax, loss):
         rendered(loss_curves(loss, validation=loss, ax=ax))
 
@@ -388,47 +283,7 @@ def test_without_axes_a_pyplot_figure_is_made(monkeypatch):
             pyplot.close(ax.figure)
 
 
-def test_text_is_legible_on_dark_paper():
-    figure = Figure(facecolor="black")
-    FigureCanvasAgg(figure)
-    ax = predicted_vs_actual([1.0], [1.0], ax=figure.subplots())
-    assert luminance(ax.xaxis.label.get_color()) > 0.6
-    assert luminance(ax.get_facecolor()) < 0.1
-
-
-def test_the_two_colours_differ_for_every_kind_of_sight():
-    # Machado et al. 2009 (doi:10.1109/TVCG.2009.113): full protanopia, deuteranopia and tritanopia.
-    sights = [
-        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
-        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
-        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
-    ]
-    colors = np.array([to_rgb(plot.TRAIN), to_rgb(plot.VALIDATION)]) ** 2.2
-    for sight in sights:
-        seen = np.clip(colors @ np.array(sight).T, 0, 1)
-        assert np.linalg.norm(seen[0] - seen[1]) > 0.3
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0.0, "0.00"),
-        (0.25, "0.250"),
-        (9.996, "10.0"),
-        (-1234.5, "−1230"),
-        (1e-7, "1.00e−07"),
-        (np.nan, "nan"),
-        (np.inf, "inf"),
-        (2e8, "2.00e+08"),
-    ],
-)
-def test_numbers_have_three_figures(value, text):
-    assert plot._number(value) == text
-
-
 def test_importing_the_module_imports_no_matplotlib():
-    code = (
-        "import sys, graphnn.insight.plot; print(any(name.startswith('matplotlib') for name in sys.modules))"
-    )
+    code = "import sys, graphnn.insight.plot; print(any(name.startswith('matplotlib') for name in sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"

@@ -1,0 +1,91 @@
+"""What a picture shows is checked and counted as a third party counts it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from graphnn.insight.points import Classes, Pairs
+
+
+class TestPairs:
+    def test_rmse_and_r2_are_those_of_scikit_learn(self):
+        metrics = pytest.importorskip("sklearn.metrics")
+        rng = np.random.default_rng(0)
+        actual, predicted = rng.normal(size=(2, 40, 3))
+        pairs = Pairs.of(predicted, actual)
+        assert pairs.rmse == pytest.approx(np.sqrt(metrics.mean_squared_error(actual.ravel(), predicted.ravel())))
+        assert pairs.r2 == pytest.approx(metrics.r2_score(actual.ravel(), predicted.ravel()))
+
+    def test_rmse_and_r2_are_those_of_a_correlation(self):
+        # For a least-squares line R2 is the squared correlation, and RMSE^2 the residual variance.
+        x = np.array([1.0, 2.0, 4.0, 7.0])
+        actual = np.array([1.0, 3.0, 2.0, 9.0])
+        predicted = np.polyval(np.polyfit(x, actual, 1), x)
+        pairs = Pairs.of(predicted, actual)
+        assert pairs.r2 == pytest.approx(np.corrcoef(x, actual)[0, 1] ** 2)
+        assert pairs.rmse == pytest.approx(np.std(predicted - actual))
+
+    @pytest.mark.parametrize("actual", [[3.0, 3.0], [5.0], []], ids=["constant", "one", "none"])
+    def test_r2_without_spread_is_nan_and_warns_of_nothing(self, actual):
+        assert np.isnan(Pairs.of(np.zeros(len(actual)), np.array(actual)).r2)
+
+    def test_the_worst_come_first_and_nan_never(self):
+        pairs = Pairs.of([1.0, np.nan, -5.0, 2.0], [0.0, 0.0, 0.0, 0.0])
+        assert pairs.worst(2).tolist() == [2, 3]
+
+    def test_the_name_of_a_point_of_several_targets_tells_which(self):
+        pairs = Pairs.of(np.zeros((2, 3)), np.zeros((2, 3)), ["water", "ethanol"])
+        assert pairs.name(4) == "ethanol [1]"
+
+    @pytest.mark.parametrize(
+        ("predicted", "actual", "words"),
+        [
+            (
+                np.zeros((3, 1)),
+                np.zeros(3),
+                r"predicted \(3, 1\) and actual \(3,\) came; give both as \(n,\)",
+            ),
+            (np.zeros(3), np.zeros(4), r"predicted \(3,\) and actual \(4,\)"),
+            (np.zeros((2, 2, 2)), np.zeros((2, 2, 2)), r"\(2, 2, 2\)"),
+        ],
+        ids=["column", "length", "rank"],
+    )
+    def test_shapes_that_do_not_fit(self, predicted, actual, words):
+        with pytest.raises(ValueError, match=words):
+            Pairs.of(predicted, actual)
+
+    def test_labels_that_do_not_fit(self):
+        with pytest.raises(ValueError, match="2 labels came for 3 points; give one name per point"):
+            Pairs.of(np.zeros(3), np.zeros(3), ["a", "b"])
+
+    def test_words_are_no_numbers(self):
+        with pytest.raises(TypeError, match="predicted has dtype <U1; give an array of real numbers"):
+            Pairs.of(["a"], [1.0])
+
+
+class TestClasses:
+    def test_counts_are_those_of_scikit_learn(self):
+        metrics = pytest.importorskip("sklearn.metrics")
+        rng = np.random.default_rng(0)
+        scores, actual = rng.normal(size=(50, 4)), rng.integers(0, 4, 50)
+        expected = metrics.confusion_matrix(actual, scores.argmax(1), labels=range(4))
+        np.testing.assert_array_equal(Classes.of(scores, actual).counts, expected)
+
+    def test_accuracy_by_hand(self):
+        classes = Classes.of(np.eye(3)[[0, 1, 1, 2]], np.array([0, 1, 2, 2]))
+        assert classes.counts.tolist() == [[1, 0, 0], [0, 1, 0], [0, 1, 1]]
+        assert classes.accuracy == 0.75
+
+    @pytest.mark.parametrize(
+        ("actual", "words"),
+        [
+            ([0, 3], "run from 0 to 3, predicted has 2 columns"),
+            ([-1, 0], "run from -1 to 0"),
+            ([0.0, 1.0], "give scores"),
+        ],
+        ids=["large", "negative", "floats"],
+    )
+    def test_classes_that_do_not_fit(self, actual, words):
+        with pytest.raises(ValueError, match=words):
+            Classes.of(np.zeros((2, 2)), np.array(actual))
