@@ -106,7 +106,8 @@ class Tape:
         _refuse_unless_scalar(getval(end), name)
         zero = [None] * len(self._roots)
         found = self._backward(end) if isbox(end) and end._trace == self._trace else zero
-        return self._tree.build([_like(leaf, g) for leaf, g in zip(self._tree.leaves, found, strict=True)])
+        grads = [_like(leaf, g) for leaf, g in zip(self._tree.leaves, found, strict=True)]
+        return self._tree.build(_separate(grads))
 
     def _backward(self, end: Any) -> list[Any]:
         position = {root: i for i, root in enumerate(self._roots)}
@@ -135,6 +136,16 @@ def _refuse_unless_scalar(value: Any, name: str) -> None:
     )
 
 
+def _separate(grads: list[Any]) -> list[Any]:
+    """Return the gradients with no array in two places, so that changing one in place leaves the others alone."""
+    seen: set[int] = set()
+    for i, g in enumerate(grads):
+        if id(g) in seen and not isbox(g):
+            grads[i] = np.array(g)
+        seen.add(id(g))
+    return grads
+
+
 def _like(leaf: Any, g: Any) -> Any:
     """Return a gradient with its leaf's dtype, zeros where there is none."""
     if g is None:
@@ -148,7 +159,7 @@ def value_and_grad(function: Callable, has_aux: bool = False) -> Callable[..., t
 
     The first argument is a flat dict of arrays, a list of arrays, or one array; the gradient has the same form, each
     array its leaf's shape and dtype. The function must return a scalar, or with has_aux=True a pair (scalar, more):
-    then the value is that pair, free of boxes.
+    then the value is that pair, its arrays, dicts, lists and tuples free of boxes.
 
     Raises TypeError for a leaf that is not floating, or a result that is not a scalar.
 
@@ -221,7 +232,8 @@ def multi_grad(functions: Callable, has_aux: bool = False) -> Callable[..., Any]
 def jvp(function: Callable, params: Any, tangents: Any) -> tuple[Any, Any]:
     """Return (value, derivative of the function at `params` in the direction `tangents`), by one forward pass.
 
-    `tangents` has the form of `params`. The function may return any array.
+    `tangents` has the form of `params`. The function may return an array, or a dict, list or tuple of arrays; the
+    derivative has the same form.
 
     >>> value, slope = jvp(lambda p: p["a"] * p["b"], {"a": 2.0, "b": 3.0}, {"a": 1.0, "b": 0.0})
     >>> float(value), float(slope)
@@ -234,9 +246,19 @@ def jvp(function: Callable, params: Any, tangents: Any) -> tuple[Any, Any]:
         new_box(leaf, trace, JVPNode.new_root(given[name])) for name, leaf in zip(tree.names, tree.leaves, strict=True)
     ]
     end = function(tree.build(boxes))
-    if isbox(end) and end._trace == trace:
-        return end._value, end._node.g
-    return end, np.zeros(np.shape(end), getattr(getval(end), "dtype", float))
+    return _untrace(end, trace), _tangent(end, trace)
+
+
+def _tangent(value: Any, trace: int) -> Any:
+    """Return the forward derivative of what a function returned, in its form."""
+    if isinstance(value, dict):
+        return {name: _tangent(part, trace) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        parts = [_tangent(part, trace) for part in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+    if isbox(value) and value._trace == trace:
+        return value._node.g
+    return np.zeros(np.shape(value), getattr(getval(value), "dtype", float))
 
 
 def _directions(who: str, tree: _Tree, vector: Any) -> dict[Any, Any]:

@@ -502,3 +502,19 @@ class TestAfterAnException:
             return x * inner(lambda y: x * y**2)(x)
 
         assert float(outer(function)(3.0)) == pytest.approx(54.0)
+
+
+def test_the_forward_derivative_of_several_outputs_has_their_form():
+    value, slope = gn.jvp(lambda x: (x * 2, {"square": x * x, "constant": np.ones(2)}), 3.0, 1.0)
+    assert (float(value[0]), float(value[1]["square"])) == (6.0, 9.0)
+    assert (float(slope[0]), float(slope[1]["square"]), slope[1]["constant"].tolist()) == (2.0, 6.0, [0.0, 0.0])
+
+
+def test_changing_one_gradient_in_place_leaves_the_others_alone():
+    grads = gn.grad(lambda p: (p["a"] + p["b"]).sum())({"a": np.ones(2), "b": np.ones(2)})
+    grads["a"] *= 0
+    assert grads["b"].tolist() == [1.0, 1.0]
+
+
+def test_a_penalty_on_a_plain_number():
+    assert float(gn.grad(lambda p: gn.l2_penalty(p, 0.5))({"temperature": 3.0})["temperature"]) == 3.0

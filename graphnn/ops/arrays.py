@@ -240,7 +240,7 @@ def _spread(x: Array, shape: tuple[int, ...], dtype: np.dtype) -> Array:
 
 
 def _total_pullback(argnum: int, g: Array, x: Array) -> Array:
-    return _filled(g, x.shape)
+    return _filled(g, np.shape(x))
 
 
 def _filled_pullback(argnum: int, g: Array, number: Array, shape: tuple[int, ...]) -> Array:
@@ -249,7 +249,7 @@ def _filled_pullback(argnum: int, g: Array, number: Array, shape: tuple[int, ...
 
 @multilinear(_total_pullback)
 def _total(x: np.ndarray) -> np.ndarray:
-    return x.sum()
+    return np.sum(x)
 
 
 @multilinear(_filled_pullback)
