@@ -16,7 +16,7 @@ import numpy as np
 
 from graphnn import ops
 from graphnn.checks import GraphError, indices
-from graphnn.graph import Graph, edge_weights, given_kernel
+from graphnn.graph import Graph, edge_weights, features, given_kernel, is_foreign, node_features
 from graphnn.ops import Segments
 from graphnn.ops.sparse import offsets
 from graphnn.packed import Packed
@@ -71,9 +71,11 @@ class Batch:
         """Build a batch from arrays, as a layer that coarsens its graphs does.
 
         node_graph: (n_nodes,) the graph of every node, non-decreasing; edges must follow their graphs' order too.
-        `nodes` and `weights` may be traced. Raises GraphError for numbers out of range and blocks out of order.
+        Features and `weights` may be traced, what is not is copied and checked as for a Graph. Raises GraphError for
+        numbers out of range, rows too few or too many, and blocks out of order.
         """
-        n = nodes.shape[0]
+        nodes = node_features(nodes)
+        n, dtype = nodes.shape[0], nodes.dtype
         senders, receivers = indices(senders, "senders", n), indices(receivers, "receivers", n)
         node_graph = np.asarray(node_graph, np.intp)
         if node_graph.shape != (n,) or (n and not (0 <= node_graph.min() <= node_graph.max() < n_graphs)):
@@ -87,11 +89,17 @@ class Batch:
             if (np.diff(index) < 0).any():
                 raise GraphError(name, "nodes and edges of one graph must stand together, graphs in order")
         packed = Packed(
-            nodes, senders, receivers,
+            nodes,
+            senders,
+            receivers,
             offsets(np.bincount(node_graph, minlength=n_graphs)),
             offsets(np.bincount(edge_graph, minlength=n_graphs)),
-            edges=edges, weights=weights, positions=positions, globals=globals, layout=layout,
-        )  # fmt: skip
+            edges=features(edges, "edges", len(senders), "one per edge", dtype),
+            weights=edge_weights(weights, len(senders), dtype),
+            positions=features(positions, "positions", n, "one per node", dtype),
+            globals=features(globals, "globals", n_graphs, "one per graph", dtype),
+            layout=layout,
+        )
         return cls.of(packed)
 
     @property
@@ -160,7 +168,7 @@ class Batch:
     @property
     def has_own_features(self) -> bool:
         """Whether the node features are still the constants that came in."""
-        return self.nodes is self.packed.nodes and not ops.is_traced(self.nodes)
+        return self.nodes is self.packed.nodes and not is_foreign(self.nodes)
 
     @property
     def is_fresh(self) -> bool:
@@ -202,10 +210,10 @@ class Batch:
                 raise TypeError(f"a batch has no field {name!r} to replace; it has {known}")
             if name in FEATURES:
                 self._check_rows(name, value)
-        features = {name: changes.get(name, getattr(self, name)) for name in FEATURES}
+        held = {name: changes.get(name, getattr(self, name)) for name in FEATURES}
         structure = {name: changes[name] for name in STRUCTURE if name in changes}
         if not structure:
-            return Batch(self.packed, **features)
+            return Batch(self.packed, **held)
         if "kernels" in structure:
             structure["kernels"] = self._new_kernels(structure["kernels"])
         if structure.get("weights") is not None:
@@ -213,7 +221,7 @@ class Batch:
         for name in ("senders", "receivers"):
             if name in structure:
                 structure[name] = self._new_ends(name, structure[name])
-        return Batch(self.packed.changed(**structure), **features)
+        return Batch(self.packed.changed(**structure), **held)
 
     def _check_rows(self, name: str, value: Any) -> None:
         unit = FEATURES[name]
@@ -242,7 +250,7 @@ class Batch:
             given = {name: list(blocks) for name, blocks in kernels.items()}
         else:
             given = {next(iter(self.packed.kernels), "kernel"): list(kernels)}
-        sizes = np.diff(self.packed.node_offsets)
+        sizes = self.packed.node_counts
         for name, blocks in given.items():
             if len(blocks) != self.n_graphs:
                 raise ValueError(f"kernels: expected {self.n_graphs} arrays (one per graph), got {len(blocks)}")

@@ -111,6 +111,8 @@ def same_shape(who: str, predictions: Array, targets: Array) -> None:
         remedy = "use targets[:, None]"
     elif t == (*p, 1):
         remedy = "use targets[:, 0]"
+    elif len(p) == 2 and t == p[:1]:
+        remedy = "for classes pass loss=gn.cross_entropy"
     raise ValueError(f"{who}: predictions {p} and targets {t} differ in shape; {remedy}")
 
 

@@ -15,7 +15,7 @@ import scipy.sparse
 from graphnn import ops
 from graphnn.batch import FEATURES, Batch
 from graphnn.checks import GraphError, listing, nearest, numbers
-from graphnn.graph import Graph, as_dtype
+from graphnn.graph import Graph, as_dtype, node_features
 from graphnn.ops import SparseMatrix
 from graphnn.ops.sparse import offsets
 from graphnn.packed import Packed
@@ -36,7 +36,7 @@ def pack(
     """Put graphs together into one batch.
 
     graphs: a Graph, a networkx graph, a list of them, or a Batch (returned as it is, but for what is asked here)
-    nodes, edges, weights: for networkx graphs, the attributes to read (see `from_networkx`)
+    nodes, edges, weights: for networkx graphs, and only for those, the attributes to read (see `from_networkx`)
     layout: the form of the kernels, "sparse" (the default, one block-diagonal matrix), "list" (dense arrays, the
         reference) or "dense" (padded blocks)
     dtype: np.float32 or np.float64 for all features; default: what comes in, whole numbers become float64
@@ -52,6 +52,7 @@ def pack(
     Batch(2 graphs, 3 nodes, 0 edges, nodes=(3, 3), kernels=['kernel'], layout='sparse', float64)
     """
     if isinstance(graphs, Batch):
+        _refuse_attributes(nodes, edges, weights, "a Batch came")
         if kernels is not None:
             graphs = graphs.replace(kernels=kernels)
         if layout is not None:
@@ -66,6 +67,11 @@ def pack(
     else:
         if kernels is not None:
             raise TypeError("pack: pass kernels= with nodes=, or put them into each Graph(kernels={name: array})")
+        if scipy.sparse.issparse(graphs) or (isinstance(graphs, np.ndarray) and graphs.dtype != object):
+            raise TypeError(
+                f"pack: got an array of shape {tuple(graphs.shape)}; give gn.from_adjacency(A) for an adjacency, "
+                "or pack(nodes=[X], kernels=[K])"
+            )
         several = not (_is_networkx(graphs) or isinstance(graphs, Graph))
         try:
             entries = list(graphs) if several else [graphs]
@@ -115,15 +121,24 @@ def _is_networkx(graph: Any) -> bool:
 def _as_graph(graph: Any, index: int | None, nodes: Attributes, edges: Attributes | None, weights: str | None) -> Graph:
     place = "graphs" if index is None else f"graphs[{index}]"
     if isinstance(graph, Graph):
-        if edges is not None or weights is not None:
-            raise TypeError(f"pack: edges= and weights= name attributes of networkx graphs; {place} is a gn.Graph")
+        _refuse_attributes(nodes, edges, weights, f"{place} is a gn.Graph")
         return graph
     if _is_networkx(graph):
         try:
             return from_networkx(graph, nodes=nodes, edges=edges, weights=weights)
         except GraphError as error:
             raise (error if index is None else error.at(index)) from None
-    raise TypeError(f"{place} is a {type(graph).__name__}; wanted a networkx graph or gn.Graph")
+    remedy = ""
+    if isinstance(graph, Batch):
+        remedy = "; to put batches together, pack([*batch1.graphs, *batch2.graphs])"
+    elif hasattr(graph, "shape"):
+        remedy = "; make a graph of an adjacency with gn.from_adjacency(A)"
+    raise TypeError(f"{place} is a {type(graph).__name__}; wanted a networkx graph or gn.Graph{remedy}")
+
+
+def _refuse_attributes(nodes: Any, edges: Any, weights: Any, what_came: str) -> None:
+    if edges is not None or weights is not None or not (isinstance(nodes, str) and nodes == "features"):
+        raise TypeError(f"pack: nodes=, edges= and weights= name attributes of networkx graphs; {what_came}")
 
 
 def _stack(graphs: Sequence[Graph], layout: str, dtype: Any) -> Packed:
@@ -200,24 +215,22 @@ def _stack_nodes(graphs: Sequence[Graph], dtype: np.dtype) -> Any:
     if any(isinstance(h, SparseMatrix) for h in features):
         parts = [h.toscipy() if isinstance(h, SparseMatrix) else scipy.sparse.csr_array(h) for h in features]
         return SparseMatrix.from_scipy(scipy.sparse.vstack(parts, format="csr"), dtype)
-    return _frozen(features, dtype)
+    return _joined(features, dtype)
 
 
-def _frozen(arrays: Sequence[np.ndarray], dtype: np.dtype) -> np.ndarray:
+def _joined(arrays: Sequence[np.ndarray], dtype: np.dtype) -> np.ndarray:
     joined = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
-    joined = joined.astype(dtype, copy=False)
-    joined.setflags(write=False)
-    return joined
+    return joined.astype(dtype, copy=False)
 
 
 def _stack_rows(graphs: Sequence[Graph], name: str, dtype: np.dtype) -> np.ndarray | None:
     arrays = [getattr(graphs[i], name) for i in _telling(graphs, name)]
     given = [array for array in arrays if array is not None]
-    return _frozen(given, dtype) if given else None
+    return _joined(given, dtype) if given else None
 
 
 def _stack_globals(graphs: Sequence[Graph], dtype: np.dtype) -> np.ndarray | None:
-    return None if not graphs or graphs[0].globals is None else _frozen([g.globals[None] for g in graphs], dtype)
+    return None if not graphs or graphs[0].globals is None else _joined([g.globals[None] for g in graphs], dtype)
 
 
 def _stack_weights(graphs: Sequence[Graph], dtype: np.dtype) -> Any:
@@ -225,7 +238,7 @@ def _stack_weights(graphs: Sequence[Graph], dtype: np.dtype) -> Any:
         return None
     if any(ops.is_traced(g.weights) for g in graphs):
         return ops.concatenate([np.ones(g.n_edges, dtype) if g.weights is None else g.weights for g in graphs])
-    return _frozen([np.ones(g.n_edges) if g.weights is None else g.weights for g in graphs], dtype)
+    return _joined([np.ones(g.n_edges) if g.weights is None else g.weights for g in graphs], dtype)
 
 
 # ---- networkx -------------------------------------------------------------------------------------------------------
@@ -275,14 +288,16 @@ def from_networkx(
 
 def _columns(rows: Sequence[dict], labels: Sequence[Any], attributes: Attributes, field: str, unit: str) -> np.ndarray:
     """Return the named attributes of every node or edge as one array, a row each."""
-    names = [attributes] if isinstance(attributes, str) else list(attributes)
+    names = [attributes] if isinstance(attributes, str) else attributes
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"{field}= names an attribute of every {unit}, or several in a list; got {attributes!r}")
     parts = []
     for name in names:
         having = sum(name in row for row in rows)
         if having < len(rows):
             missing = next(label for label, row in zip(labels, rows, strict=True) if name not in row)
-            known = sorted({str(key) for row in rows for key in row})
-            hint = nearest(name, known) or (f"; there is {listing(known)}" if known else "")
+            others = sorted({str(key) for row in rows for key in row} - {name})
+            hint = nearest(name, others) or (f"; there is {listing(others)}" if others and not having else "")
             raise GraphError(
                 field,
                 f"{unit} {missing!r} has no attribute {name!r} ({having} of {len(rows)} {unit}s have it){hint}; "
@@ -350,7 +365,8 @@ def from_adjacency(matrix: Any, nodes: Any = None) -> Graph:
     Zeros are no edges. Without node features every node gets the single feature 1. The way back is `graph.adjacency`
     (a SciPy CSR array) and `graph.adjacency.toarray()`.
 
-    Raises GraphError for a matrix that is not square, not of real numbers or not finite.
+    Raises GraphError for a matrix that is not square, not of real numbers or not finite, and for other numbers of
+    nodes than rows.
 
     >>> from_adjacency([[0, 0], [2, 0]])
     Graph(n_nodes=2, n_edges=1, nodes=(2, 1) float64, weights=(1,) float64; A[i, j] is the edge from j to i)
@@ -363,5 +379,9 @@ def from_adjacency(matrix: Any, nodes: Any = None) -> Graph:
     weights = numbers(coo.data, "adjacency")
     kept = weights != 0
     receivers, senders = (index[kept] for index in coo.coords)
-    features = np.ones((coo.shape[0], 1), weights.dtype) if nodes is None else nodes
+    features = np.ones((coo.shape[0], 1), weights.dtype) if nodes is None else node_features(nodes)
+    if features.shape[0] != coo.shape[0]:
+        raise GraphError(
+            "nodes", f"adjacency is {coo.shape} but nodes has {features.shape[0]} rows; give one row per node"
+        )
     return Graph(features, senders, receivers, weights=weights[kept])

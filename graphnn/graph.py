@@ -77,7 +77,7 @@ class Arcs:
                 "graph.adjacency is a SciPy array and cannot follow traced edge weights; "
                 "in a kernel use graph.sparse_adjacency and functions of gn.ops"
             )
-        matrix = self.sparse_adjacency.toscipy().copy()  # adding parallel edges works in place
+        matrix = self.sparse_adjacency.toscipy()
         matrix.sum_duplicates()
         return matrix
 
@@ -112,12 +112,15 @@ class Graph(Arcs):
     globals: Any = None
     kernels: Mapping[str, Any] = field(default_factory=dict)
     names: Sequence[Any] | None = None
-    _memo: dict = field(default_factory=dict, repr=False)
+    _memo: dict = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        put(self, "nodes", _features(self.nodes))
+        put(self, "nodes", node_features(self.nodes))
         n, dtype = self.n_nodes, self.dtype
+        if np.ndim(self.senders) == 2 and len(self.senders) == 2:
+            shape = np.shape(self.senders)
+            raise GraphError("senders", f"got shape {shape}; take an edge index apart: senders, receivers = edge_index")
         put(self, "senders", indices(self.senders, "senders", n))
         put(self, "receivers", indices(self.receivers, "receivers", n))
         if len(self.senders) != len(self.receivers):
@@ -125,13 +128,9 @@ class Graph(Arcs):
                 "receivers", f"expected {len(self.senders)} entries (one per sender), got {len(self.receivers)}"
             )
         m = len(self.senders)
-        if self.edges is not None:
-            put(self, "edges", rows(numbers(self.edges, "edges"), "edges", m, "one per edge").astype(dtype, copy=False))
-        if self.weights is not None:
-            put(self, "weights", edge_weights(self.weights, m, dtype))
-        if self.positions is not None:
-            positions = rows(numbers(self.positions, "positions"), "positions", n, "one per node")
-            put(self, "positions", positions.astype(dtype, copy=False))
+        put(self, "edges", features(self.edges, "edges", m, "one per edge", dtype))
+        put(self, "weights", edge_weights(self.weights, m, dtype))
+        put(self, "positions", features(self.positions, "positions", n, "one per node", dtype))
         if self.globals is not None:
             put(self, "globals", numbers(self.globals, "globals").astype(dtype, copy=False).ravel())
         if self.names is not None:
@@ -141,6 +140,11 @@ class Graph(Arcs):
         if not isinstance(self.kernels, Mapping):
             raise TypeError(f"Graph: kernels must be {{name: (n, n) array}}, got {type(self.kernels).__name__}")
         put(self, "kernels", {name: given_kernel(K, name, n, dtype) for name, K in self.kernels.items()})
+        self._freeze()
+
+    def _freeze(self) -> None:
+        freeze(self.nodes, self.senders, self.receivers, self.edges, self.weights, self.positions, self.globals)
+        freeze(*self.kernels.values())
 
     def __repr__(self) -> str:
         parts = [f"n_nodes={self.n_nodes}", f"n_edges={self.n_edges}"]
@@ -154,34 +158,39 @@ class Graph(Arcs):
 
     def replace(self, **changes: Any) -> Graph:
         """Return a new graph with some fields changed, checked anew."""
-        known = [f.name for f in dataclasses.fields(self) if f.name != "_memo"]
+        known = [f.name for f in dataclasses.fields(self) if f.init]
         for name in changes:
             if name not in known:
                 raise TypeError(f"Graph has no field {name!r}; it has {', '.join(known)}")
         return Graph(**{name: changes.get(name, getattr(self, name)) for name in known})
 
     def kernel(self, kernel: KernelFn | str) -> Any:
-        """Return a kernel of this graph as a dense (n, n) NumPy array, computed once."""
+        """Return a kernel of this graph as a dense (n, n) NumPy array, computed once.
+
+        It is remembered by the kernel object: a kernel with a setting is a frozen dataclass or a new function, not a
+        function that reads a variable changed later.
+        """
         if isinstance(kernel, str):
             if kernel not in self.kernels:
                 raise KeyError(no_such_kernel("the graph has", kernel, self.kernels))
             return dense_kernel(self.kernels[kernel])
-        key = hashable(kernel)
+        key = memo_key(kernel)
         if key not in self._memo:
             value = dense_kernel(checked_kernel(kernel(self), kernel, self.n_nodes))
-            if ops.is_traced(value):
+            if is_foreign(value):
                 return value
             value = np.array(value, self.dtype)  # a copy: the kernel may have returned an array of the user's
-            value.setflags(write=False)
+            freeze(value)
             self._memo[key] = value
         return self._memo[key]
 
     def __getstate__(self) -> dict:
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "_memo"} | {"_memo": {}}
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init} | {"_memo": {}}
 
     def __setstate__(self, state: dict) -> None:
         for name, value in state.items():
             object.__setattr__(self, name, value)
+        self._freeze()  # arrays come out of a pickle writable
 
 
 # ---- kernels as matrices ---------------------------------------------------------------------------------------------
@@ -192,7 +201,15 @@ def name_of(kernel: Any) -> str:
     return getattr(kernel, "__name__", None) or repr(kernel)
 
 
-def hashable(kernel: Any) -> Any:
+def memo_key(kernel: Any) -> Any:
+    """Return what a kernel is remembered by: itself, if it is a function or a name and can be hashed."""
+    if isinstance(kernel, type):
+        raise TypeError(f"kernel {kernel.__name__} is a class; make one and pass that: {kernel.__name__}(...)")
+    if not (callable(kernel) or isinstance(kernel, str)):
+        raise TypeError(
+            f"kernel must be a function graph -> (n, n) array or the name of one the graphs came with, got "
+            f"{type(kernel).__name__}; pass the function, and arrays with the graphs: pack(nodes=[X], kernels=[K])"
+        )
     try:
         hash(kernel)
     except TypeError:
@@ -228,12 +245,17 @@ def checked_kernel(value: Any, kernel: Any, n: int) -> Any:
 
 def no_such_kernel(who: str, name: str, known: Mapping[str, Any]) -> str:
     have = f"{listing(sorted(known))}{nearest(name, known)}" if known else "none"
-    return f"{who} no kernel {name!r}, only {have}; pass it to pack, or name a function such as kernels.adjacency"
+    return (
+        f"{who} no kernel {name!r}, only {have}; pass it to pack, "
+        "or pass a function, without quotes: kernel=kernels.adjacency"
+    )
 
 
 def edge_weights(weights: Any, m: int, dtype: np.dtype) -> Any:
-    """Return weights of m edges, checked; numbers are copied and made read-only, traced arrays pass."""
-    if not (ops.is_traced(weights) or ops.is_jax(weights)):
+    """Return weights of m edges, checked; numbers are copied, traced arrays and None pass."""
+    if weights is None:
+        return None
+    if not is_foreign(weights):
         weights = numbers(weights, "weights").astype(dtype, copy=False)
     if weights.shape != (m,):
         raise GraphError("weights", f"expected shape ({m},) (one per edge), got {weights.shape}")
@@ -243,22 +265,28 @@ def edge_weights(weights: Any, m: int, dtype: np.dtype) -> Any:
 def given_kernel(kernel: Any, name: str, n: int, dtype: np.dtype) -> Any:
     """Return a kernel of n nodes that came with a graph, checked; traced arrays pass."""
     attribute = f"kernels[{name!r}]"
-    if ops.is_traced(kernel) or ops.is_jax(kernel):
+    if is_foreign(kernel):
         matrix = kernel
     elif scipy.sparse.issparse(kernel):
         matrix = scipy.sparse.csr_array(kernel)
         numbers(matrix.data, attribute)
         matrix = matrix.astype(dtype)  # a copy, like every array that is kept
+        matrix.sum_duplicates()
     else:
         matrix = numbers(kernel, attribute).astype(dtype, copy=False)
     if matrix.shape != (n, n):
         raise GraphError(attribute, f"expected shape ({n}, {n}) (one row per node), got {matrix.shape}")
+    freeze(matrix)
     return matrix
 
 
 def as_dtype(kernel: Any, dtype: np.dtype) -> Any:
     """Return a kernel that came with a graph in another floating type; traced arrays stay as they are."""
-    return kernel if ops.is_traced(kernel) or ops.is_jax(kernel) else kernel.astype(dtype, copy=False)
+    if is_foreign(kernel):
+        return kernel
+    kept = kernel.astype(dtype, copy=False)
+    freeze(kept)
+    return kept
 
 
 def dense_kernel(kernel: Any) -> Any:
@@ -272,14 +300,45 @@ def sparse_kernel(kernel: Any, dtype: np.dtype) -> SparseMatrix:
     return SparseMatrix.from_scipy(kernel, dtype)
 
 
-def _features(nodes: Any) -> Any:
+# ---- features as they come in ----------------------------------------------------------------------------------------
+
+
+def is_foreign(array: Any) -> bool:
+    """Say whether an array belongs to a trace of autograd or to JAX, and so passes as it is."""
+    return ops.is_traced(array) or ops.is_jax(array)
+
+
+def freeze(*arrays: Any) -> None:
+    """Make NumPy arrays, and those that sparse matrices are made of, read-only: a memo may rest on them."""
+    for array in arrays:
+        if type(array) is np.ndarray:
+            array.flags.writeable = False
+        elif isinstance(array, SparseMatrix):
+            freeze(array.values, array.pattern.indptr, array.pattern.indices)
+        elif scipy.sparse.issparse(array):
+            freeze(array.data, array.indptr, array.indices)
+
+
+def features(value: Any, attribute: str, n: int, what: str, dtype: np.dtype) -> Any:
+    """Return n rows of features, checked; numbers are copied, traced arrays and None pass."""
+    if value is None:
+        return None
+    if is_foreign(value):
+        return rows(value, attribute, n, what)
+    return rows(numbers(value, attribute), attribute, n, what).astype(dtype, copy=False)
+
+
+def node_features(nodes: Any) -> Any:
+    """Return (n_nodes, f) features, checked; numbers are copied, traced arrays pass."""
     if isinstance(nodes, SparseMatrix):
-        return nodes
+        if not nodes.is_constant:
+            return nodes
+        nodes = nodes.toscipy()
     if scipy.sparse.issparse(nodes):
         matrix = scipy.sparse.csr_array(nodes, copy=True)  # adding duplicates works in place
         matrix.sum_duplicates()
         return SparseMatrix.from_scipy(matrix, numbers(matrix.data, "nodes").dtype)
-    array = numbers(nodes, "nodes")
+    array = nodes if is_foreign(nodes) else numbers(nodes, "nodes")
     if array.ndim == 1:
         array = array.reshape(-1, 1)
     if array.ndim != 2:

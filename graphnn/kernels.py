@@ -2,9 +2,11 @@
 
 A kernel is any function `graph -> (n, n)` array, dense, SciPy sparse or `ops.SparseMatrix`; a kernel with a setting is
 a frozen dataclass with `__call__`. Nothing is registered and nothing subclassed: write your own beside these.
+Results are remembered by the kernel object, so a setting belongs into such a dataclass (or into a new function for
+each value), never into a variable that the function reads and somebody changes later.
 
 A is the weighted adjacency (A[i, j] from j to i), D the diagonal of its row sums (in-degrees). Kernels marked
-`@local` are computed once for a whole batch; the four built from `graph.sparse_adjacency` follow traced edge weights.
+`@local` are computed once for a whole batch; those built from `graph.sparse_adjacency` follow traced edge weights.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ __all__ = [
     "normalized_adjacency",
     "normalized_laplacian",
     "random_walk",
+    "transition",
 ]
 
 
@@ -69,12 +72,30 @@ def normalized_adjacency(graph: Any) -> SparseMatrix:
 def random_walk(graph: Any) -> SparseMatrix:
     """D^-1 A: every node averages what its neighbours send; the row of a node without neighbours is 0.
 
+    Row i is where a walker at i comes from: K h is the mean of h over one step of the walk seen from each node. What
+    moves the probabilities of a walker themselves is `transition`.
+
     >>> from graphnn import Graph
     >>> Graph(np.ones((3, 1)), senders=[1, 2], receivers=[0, 0]).kernel(random_walk)[0]
     array([0. , 0.5, 0.5])
     """
     matrix = graph.sparse_adjacency
     return matrix.scale(rows=ops.reciprocal(_degrees(graph, matrix)))
+
+
+@local
+def transition(graph: Any) -> SparseMatrix:
+    """A D_out^-1 with D_out the column sums: K p is where a walker with probabilities p is after one step.
+
+    Every node shares what it has among those it sends to: columns sum to 1, and that of a node without out-edges is
+    0. On symmetric weights it is the transpose of `random_walk`.
+
+    >>> from graphnn import Graph
+    >>> Graph(np.ones((3, 1)), senders=[0, 0], receivers=[1, 2]).kernel(transition)[:, 0]
+    array([0. , 0.5, 0.5])
+    """
+    matrix = graph.sparse_adjacency
+    return matrix.scale(columns=ops.reciprocal(_degrees(graph, matrix, matrix.column_segments)))
 
 
 @local
@@ -270,13 +291,14 @@ def _with_missing_loops(graph: Any) -> SparseMatrix:
     return graph.sparse_adjacency.plus_diagonal(np.ones(len(missing), graph.dtype), missing)
 
 
-def _degrees(graph: Any, matrix: SparseMatrix) -> Array:
-    """Return the row sums, positive where a node receives anything."""
-    degrees = matrix.row_sums()
+def _degrees(graph: Any, matrix: SparseMatrix, ends: ops.Segments | None = None) -> Array:
+    """Return the sums of the rows (or of other segments of the entries), positive where there is anything to add."""
+    ends = matrix.row_segments if ends is None else ends
+    degrees = ops.segment_sum(matrix.values, ends)
     plain = ops.value_of(degrees)
     if not ops.is_jax(plain) and (plain <= 0).any():
         used = np.zeros(graph.n_nodes, bool)
-        used[matrix.pattern.rows[np.asarray(ops.value_of(matrix.values)) != 0]] = True
+        used[ends.index[np.asarray(ops.value_of(matrix.values)) != 0]] = True
         bad = np.flatnonzero((plain < 0) | ((plain == 0) & used))
         if bad.size:
             index, node = graph.locate(int(bad[0]))

@@ -25,6 +25,8 @@ from graphnn.initializers import Initializer, generator
 from graphnn.ops import SparseMatrix
 from graphnn.types import Array, Params
 
+USE_OPS = "use gn.ops.where, gn.ops.concatenate and the like, or autograd.numpy, instead of numpy"
+
 Rng = Any
 """Where training draws its noise: an int, a tuple of ints such as (seed, step), a NumPy generator or a JAX key."""
 
@@ -37,6 +39,7 @@ class Call:
         self.updates: Params = {}
         self.uses: dict[str, int] = {}
         self.shared: dict[str, int] = {}
+        self.read: set[str] = set()
         self.watch: Callable[[str, Any], None] | None = None
 
 
@@ -73,6 +76,7 @@ class Scope(Mapping):
                 raise KeyError(self._missing(key, shape))
             drawn = np.asarray(initializer(generator(call.seed, key), shape))
             call.flat[key] = drawn.astype(call.dtype, copy=False)
+        call.read.add(key)
         value: Array = call.updates.get(key, call.flat[key])  # a layer used twice goes on from its own update
         if np.shape(value) != tuple(shape):
             raise ValueError(self._misshaped(key, np.shape(value), tuple(shape)))
@@ -84,8 +88,9 @@ class Scope(Mapping):
 
     def _missing(self, key: str, shape: tuple[int, ...]) -> str:
         known = list(self.call.flat)
-        hint = nearest(key, known) or f"; the dict has {listing(known)}"
-        return f"parameter {key!r} of shape {tuple(shape)} is missing{hint}. Call model.init for this model."
+        spare = [name for name in known if name not in self.call.read]  # the others are where they belong
+        hint = nearest(key, spare) or f"; the dict has {listing(known)}."
+        return f"parameter {key!r} of shape {tuple(shape)} is missing{hint} Call model.init for this model."
 
     def _misshaped(self, key: str, have: tuple, want: tuple) -> str:
         times = max([n for path, n in self.call.shared.items() if self.path.startswith(path)], default=1)
@@ -126,7 +131,9 @@ class Scope(Mapping):
 
     def __getitem__(self, name: str) -> Array:
         try:
-            return self.call.flat[self.path + name]
+            value = self.call.flat[self.path + name]
+            self.call.read.add(self.path + name)
+            return value
         except KeyError:
             raise KeyError(f"no parameter {name!r} here{nearest(name, self._own())}") from None
 
@@ -159,7 +166,7 @@ class Layer:
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         if "__repr__" not in cls.__dict__:
-            cls.__repr__ = Layer.__repr__  # type: ignore[method-assign] # in the class, so that @dataclass keeps ours
+            cls.__repr__ = cls.__repr__  # type: ignore[method-assign] # in the class, so that @dataclass keeps it
 
     def forward(self, params: Scope, graphs: Any) -> Any:
         """Compute the layer; the one method to write."""
@@ -171,11 +178,36 @@ class Layer:
         params: the flat dict, or inside another layer a scope.
         """
         if isinstance(params, Scope):
-            out = self.forward(params, graphs)
+            try:
+                out = self.forward(params, graphs)
+            except TypeError as error:
+                remedy = self._remedy(str(error))
+                if not remedy:
+                    raise
+                raise TypeError(f"{self._place(params)}: {remedy} ({error})") from error
+            if any(getattr(h, "dtype", None) == np.dtype(object) for h in parts_of(out)):
+                raise TypeError(
+                    f"{self._place(params)}: NumPy made an object array of traced numbers, in the layer or in its "
+                    f"activation; {USE_OPS}"
+                )
             if params.call.watch is not None:
                 params.call.watch(params.path.rstrip("."), out)
             return out
         return self.apply(params, graphs)[0]
+
+    def _place(self, params: Scope) -> str:
+        return f"layer {params.path.rstrip('.') or type(self).__name__!r}"
+
+    def _remedy(self, message: str) -> str:
+        """Return what to do about a TypeError from NumPy or Python, "" if it is not one of those that puzzle."""
+        activation = getattr(self, "activation", None)
+        if isinstance(activation, str) and "not callable" in message:
+            return f"activation {activation!r} is a str; pass the function, such as gn.{activation}"
+        if message.startswith("layer "):  # a layer inside this one has said it
+            return ""
+        if "item assignment" in message and "Box" in message:
+            return "write h = gn.ops.where(condition, new, h) instead of assigning into h, whose gradient is traced"
+        return USE_OPS if "Box" in message or "dtype('O')" in message else ""
 
     def apply(self, params: Params, graphs: Any, *, train: bool = False, rng: Rng = None) -> tuple[Any, Params]:
         """Return (output, updates): the output, and new values of the running statistics ({} in evaluation).
@@ -252,6 +284,32 @@ def as_input(graphs: Any) -> Any:
     return pack(graphs)
 
 
+def parts_of(out: Any) -> Iterator[Array]:
+    """Give the arrays of a layer's output, which may be nested: node features of batches, members of dicts and tuples.
+
+    >>> [int(part) for part in parts_of({"a": 1, "b": (2, (3,))})]
+    [1, 2, 3]
+    """
+    if isinstance(out, (dict, tuple, list)):
+        for part in out.values() if isinstance(out, dict) else out:
+            yield from parts_of(part)
+    else:
+        yield features(out)
+
+
+def names_read(model: Layer, params: Params, graphs: Any) -> set[str]:
+    """Return the names of the parameters that a model reads for these graphs, by one evaluation.
+
+    >>> from graphnn.layers.dense import Dense
+    >>> sorted(names_read(Dense(1), {"weight": np.ones((2, 1)), "bias": np.ones(1), "mine": 3}, np.ones((1, 2))))
+    ['bias', 'weight']
+    """
+    call = Call(params)
+    with np.errstate(all="ignore"):
+        model(Scope(call), as_input(graphs))
+    return call.read
+
+
 def only_graphs(layer: Layer, graphs: Any) -> Batch:
     """Return the batch a layer needs, or refuse an array."""
     if not isinstance(graphs, Batch):
@@ -280,13 +338,12 @@ def with_features(graphs: Any, h: Any) -> Any:
 def first_not_finite(model: Layer, params: Params, graphs: Any, *, train: bool = False, rng: Rng = None) -> str:
     """Say where numbers stop being finite: the first such parameter, else the first layer that makes one."""
     for name, value in params.items():
-        if not np.isfinite(value).all():
+        if np.asarray(value).dtype.kind == "f" and not np.isfinite(value).all():
             return f"parameter {name!r}"
     culprit: list[str] = []
 
     def watch(path: str, out: Any) -> None:
-        parts = out.values() if isinstance(out, dict) else out if isinstance(out, tuple) else (out,)
-        for array in map(features, parts):
+        for array in parts_of(out):
             numbers = array.values if isinstance(array, SparseMatrix) else array
             if not culprit and not np.isfinite(numbers).all():
                 culprit.append(f"the output of layer {path or type(model).__name__!r}")

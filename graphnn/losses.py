@@ -88,10 +88,13 @@ def binary_cross_entropy(logits: Array, targets: Array, *, mask: Mask = None, we
     logits = _array(who, logits)
     same_shape(who, logits, targets)
     targets = np.asarray(targets, dtype=_dtype(logits))
+    if mask is not None:
+        targets = np.where(_spread(who, _booleans(who, mask), targets), targets, 0).astype(targets.dtype)
     known = ~np.isnan(targets)
     if ((targets < 0) | (targets > 1)).any():
         raise ValueError(f"{who}: targets must lie in [0, 1], got {np.nanmin(targets):g} to {np.nanmax(targets):g}")
     targets = np.where(known, targets, 0).astype(targets.dtype)
+    logits = _counted(who, logits, mask)
     values = ops.softplus(logits) - targets * logits
     if not known.all():
         mask = known if mask is None else known & _spread(who, _booleans(who, mask), known)
@@ -107,7 +110,9 @@ def hinge(scores: Array, targets: Array, *, mask: Mask = None, weights: Any = No
     who = "hinge"
     scores = _array(who, scores)
     same_shape(who, scores, targets)
-    signs = np.asarray(targets)
+    signs, scores = np.asarray(targets), _counted(who, scores, mask)
+    if mask is not None:
+        signs = np.where(_spread(who, _booleans(who, mask), signs), signs, 1)
     if not np.isin(signs, (-1, 1)).all():
         raise ValueError(f"{who}: targets must be -1 or 1; for labels 0 and 1 pass 2 * targets - 1")
     return _average(ops.relu(1.0 - signs.astype(_dtype(scores)) * scores), mask, weights, who)
@@ -153,7 +158,7 @@ def gaussian_nll(predictions: Array, targets: Array, *, mask: Mask = None, weigh
         )
     k = shape[1]
     d = _difference(who, predictions[:, :k], targets, mask)
-    log_variance = predictions[:, k:]
+    log_variance = _counted(who, predictions[:, k:], mask)
     values = 0.5 * (log_variance + d * d * ops.exp(-log_variance) + float(np.log(2 * np.pi)))
     return _average(values, mask, weights, who)
 
@@ -209,7 +214,7 @@ def _difference(who: str, predictions: Array, targets: Array, mask: Mask) -> Arr
     predictions = _array(who, predictions)
     same_shape(who, predictions, targets)
     if ops.is_traced(targets) or ops.is_jax(targets):
-        return predictions - targets
+        return _counted(who, predictions - targets, mask)
     targets = np.asarray(targets, dtype=_dtype(predictions))
     missing = np.isnan(targets)
     if missing.any():
@@ -218,7 +223,12 @@ def _difference(who: str, predictions: Array, targets: Array, mask: Mask) -> Arr
                 f"{who}: {int(missing.sum())} of {missing.size} targets are nan; pass mask=~np.isnan(targets)"
             )
         targets = np.where(missing, 0, targets).astype(targets.dtype)
-    return predictions - targets
+    return _counted(who, predictions - targets, mask)
+
+
+def _counted(who: str, values: Array, mask: Mask) -> Array:
+    """Return the values with 0 where the mask is False: inf or nan there must not reach the sum or its gradient."""
+    return values if mask is None else ops.where(_spread(who, _booleans(who, mask), values), values, 0.0)
 
 
 def _rows(who: str, mask: Mask, n: int) -> np.ndarray | None:

@@ -20,13 +20,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from graphnn.types import Params, is_statistic
+from graphnn.checks import nearest
+from graphnn.types import Params, is_statistic, matching
 
 State: TypeAlias = dict[str, Any]
 """A flat dictionary: "step", the number of updates done, and "<moment>.<name>" arrays."""
@@ -347,7 +347,8 @@ class per_module(Optimizer):
 
     Patterns are those of a shell, case counts: ``"encoder.*"``, ``"*.bias"``, ``"*"``. The state of the
     first rule has the prefix "rule0/", of the second "rule1/" and so on. Running statistics need no rule.
-    ValueError is raised for a name that no pattern matches.
+    ValueError is raised for a name that no pattern matches, and by `init` for a pattern, other than ``"*"``, that
+    matches no name or only names which belong to patterns before it.
 
     >>> per_module({"encoder.*": frozen(), "*": sgd(0.1)})
     per_module(rules={'encoder.*': frozen(), '*': sgd(step_size=0.1)})
@@ -373,7 +374,9 @@ class per_module(Optimizer):
         {'step': 0, 'rule0/step': 0, 'rule1/step': 0, 'rule1/m.dense.weight': array([0.])}
         """
         state: State = {"step": 0}
-        for prefix, optimizer, group in self._routed(params):
+        for pattern, (prefix, optimizer, group) in zip(self.rules, self._routed(params), strict=True):
+            if params and not group and pattern != "*":
+                raise ValueError(self._idle(pattern, params))
             state.update({prefix + key: value for key, value in optimizer.init(group).items()})
         return state
 
@@ -396,19 +399,24 @@ class per_module(Optimizer):
 
     def _routed(self, params: Params) -> list[tuple[str, Optimizer, Params]]:
         """Return for every rule the prefix of its state, its optimiser and its parameters."""
-        groups: dict[str, Params] = {pattern: {} for pattern in self.rules}
-        for name, value in params.items():
-            if is_statistic(name):
-                continue
-            pattern = next((pattern for pattern in groups if fnmatchcase(name, pattern)), None)
-            if pattern is None:
-                raise ValueError(
-                    f"per_module: no pattern of {list(groups)} matches parameter {name!r}; "
-                    f"add '*' as the last one, with frozen() to leave the rest as it is"
-                )
-            groups[pattern][name] = value
-        rules = enumerate(self.rules.items())
-        return [(f"rule{i}/", optimizer, groups[pattern]) for i, (pattern, optimizer) in rules]
+        left = {name: value for name, value in params.items() if not is_statistic(name)}
+        routed = []
+        for i, (pattern, optimizer) in enumerate(self.rules.items()):
+            routed.append((f"rule{i}/", optimizer, {name: left.pop(name) for name in matching(list(left), pattern)}))
+        if left:
+            raise ValueError(
+                f"per_module: no pattern of {list(self.rules)} matches parameter {next(iter(left))!r}; "
+                f"add '*' as the last one, with frozen() to leave the rest as it is"
+            )
+        return routed
+
+    def _idle(self, pattern: str, params: Params) -> str:
+        """Return the complaint about a pattern that no parameter is left for."""
+        names = [name for name in params if not is_statistic(name)]
+        if matching(names, pattern):
+            return f"per_module: patterns before {pattern!r} take all it matches; put it before them or leave it out"
+        folders = dict.fromkeys(name.rpartition(".")[0] + ".*" for name in names if "." in name)
+        return f"per_module: pattern {pattern!r} matches no parameter{nearest(pattern, [*folders, *names])}"
 
 
 def _rate(step_size: StepSize, step: int) -> float:

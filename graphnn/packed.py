@@ -15,7 +15,9 @@ from graphnn.graph import (
     Graph,
     checked_kernel,
     dense_kernel,
-    hashable,
+    freeze,
+    is_foreign,
+    memo_key,
     name_of,
     no_such_kernel,
     sparse_kernel,
@@ -30,8 +32,9 @@ LAYOUTS = ("sparse", "list", "dense")
 class Packed(Arcs):
     """Several graphs put together once: everything about them that no layer changes, and the memo of their kernels.
 
-    Made by `pack` and shared by all the batches that flow from it. `node_offsets` and `edge_offsets` (n_graphs + 1,)
-    say where each graph begins. A part taken out with `take` slices what its parent has already computed.
+    Made by `pack` and shared by all the batches that flow from it; its arrays are made read-only, since the memo rests
+    on them. `node_offsets` and `edge_offsets` (n_graphs + 1,) say where each graph begins. A part taken out with `take`
+    slices what its parent has already computed.
     """
 
     def __init__(
@@ -63,20 +66,36 @@ class Packed(Arcs):
         self._source = source
         self._operators: dict[Any, Any] = {}
         self._products: dict[Any, Array] = {}
+        self.came_with_edges: bool = len(senders) > 0 or (source is not None and source[0].came_with_edges)
+        self._freeze()
+
+    def _freeze(self) -> None:
+        freeze(
+            self.nodes, self.senders, self.receivers, self.node_offsets, self.edge_offsets,
+            self.edges, self.weights, self.positions, self.globals,
+        )  # fmt: skip
 
     @property
     def n_graphs(self) -> int:
         return len(self.node_offsets) - 1
 
     @cached_property
+    def node_counts(self) -> np.ndarray:
+        return np.diff(self.node_offsets)
+
+    @cached_property
+    def edge_counts(self) -> np.ndarray:
+        return np.diff(self.edge_offsets)
+
+    @cached_property
     def node_segments(self) -> Segments:
         """Which graph every node belongs to."""
-        return Segments(np.repeat(np.arange(self.n_graphs), np.diff(self.node_offsets)), self.n_graphs)
+        return _owners(self.node_counts)
 
     @cached_property
     def edge_segments(self) -> Segments:
         """Which graph every edge belongs to."""
-        return Segments(np.repeat(np.arange(self.n_graphs), np.diff(self.edge_offsets)), self.n_graphs)
+        return _owners(self.edge_counts)
 
     @cached_property
     def sender_segments(self) -> Segments:
@@ -104,7 +123,7 @@ class Packed(Arcs):
         if self._source is not None and self._source[0]._graphs is not None:
             return self._source[0]._graphs[int(self._source[1][i])]
         node, edge = slice(*self.node_offsets[i : i + 2]), slice(*self.edge_offsets[i : i + 2])
-        nodes = self.nodes.toscipy()[node] if isinstance(self.nodes, SparseMatrix) else self.nodes[node]
+        nodes = self.nodes.toscipy()[node] if isinstance(self.nodes, SparseMatrix) else ops.value_of(self.nodes)[node]
         return Graph(
             nodes,
             self.senders[edge] - self.node_offsets[i],
@@ -133,14 +152,18 @@ class Packed(Arcs):
 
     def operator(self, kernel: KernelFn | str) -> Any:
         """Return a kernel of all the graphs in this batch's layout, computed once unless its numbers are traced."""
-        key = hashable(kernel)
-        if key in self._operators:
-            return self._operators[key]
-        traced = self.follows_traces(kernel)
-        operator = self._given(kernel, traced) if isinstance(kernel, str) else self._computed(kernel, traced)
-        if not traced:
+        as_blocks = self.layout == "list" or (isinstance(kernel, str) and self.follows_traces(kernel))
+        return self._form(kernel, "list" if as_blocks else self.layout)
+
+    def _form(self, kernel: KernelFn | str, layout: str) -> Any:
+        key = (layout, memo_key(kernel))
+        if key not in self._operators:
+            make = {"sparse": self._union, "list": self._blocks, "dense": self._padded}[layout]
+            operator = make(kernel)
+            if not _is_constant(operator):  # it may rest on a trace that is over when it is asked for again
+                return operator
             self._operators[key] = operator
-        return operator
+        return self._operators[key]
 
     def follows_traces(self, kernel: KernelFn | str) -> bool:
         """Say whether a kernel's numbers depend on traced weights or are themselves traced."""
@@ -148,39 +171,50 @@ class Packed(Arcs):
             return any(ops.is_traced(block) or ops.is_jax(block) for block in self.kernels.get(kernel, ()))
         return ops.is_traced(self.weights) or ops.is_jax(self.weights)
 
-    def _given(self, name: str, traced: bool) -> Any:
-        if name not in self.kernels:
-            raise KeyError(no_such_kernel("the graphs have", name, self.kernels))
-        if traced or self.layout == "list":
-            return [dense_kernel(block) for block in self.kernels[name]]
-        union = stack_blocks([sparse_kernel(block, self.dtype) for block in self.kernels[name]])
-        return union if self.layout == "sparse" else self._pad(union)
-
-    def _value(self, kernel: KernelFn, i: int) -> Any:
-        """Return what a kernel gives for graph number i; its complaints name the graph."""
+    def _value(self, kernel: KernelFn | str, i: int) -> Any:
+        """Return what a kernel gives for graph number i, or the one it came with; complaints name the graph."""
+        if isinstance(kernel, str):
+            if kernel not in self.kernels:
+                raise KeyError(no_such_kernel("the graphs have", kernel, self.kernels))
+            return self.kernels[kernel][i]
         graph = self.graphs[i]
         try:
-            return checked_kernel(kernel(graph), kernel, graph.n_nodes)
+            value = kernel(graph)
         except GraphError as error:
             raise error.at(i) from None
+        try:
+            return checked_kernel(value, kernel, graph.n_nodes)
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"graphs[{i}]: {error}") from None
 
-    def _computed(self, kernel: KernelFn, traced: bool) -> Any:
-        is_local = getattr(kernel, "is_local", False)
-        if traced and not is_local:
+    def _blocks(self, kernel: KernelFn | str) -> list[Array]:
+        """Return a kernel as a dense array for each graph."""
+        if isinstance(kernel, str) or self.follows_traces(kernel):
+            self._check_follows(kernel)
+            return [dense_kernel(self._value(kernel, i)) for i in range(self.n_graphs)]
+        return [self._block(kernel, i) for i in range(self.n_graphs)]
+
+    def _union(self, kernel: KernelFn | str) -> SparseMatrix:
+        """Return a kernel as one block-diagonal matrix: our rows of our parent's, or computed here."""
+        if self._source is not None and not self._source[0].follows_traces(kernel):
+            try:
+                return self._slice_of_parent(kernel)
+            except Exception:  # a graph that is not ours may be to blame; if one of ours is, it says so below
+                pass
+        self._check_follows(kernel)
+        if getattr(kernel, "is_local", False):
+            return sparse_kernel(checked_kernel(kernel(self), kernel, self.n_nodes), self.dtype)  # type: ignore[operator]
+        return stack_blocks([sparse_kernel(self._value(kernel, i), self.dtype) for i in range(self.n_graphs)])
+
+    def _check_follows(self, kernel: KernelFn | str) -> None:
+        if isinstance(kernel, str):
+            if kernel not in self.kernels:
+                raise KeyError(no_such_kernel("the graphs have", kernel, self.kernels))
+        elif self.follows_traces(kernel) and not getattr(kernel, "is_local", False):
             raise TypeError(
                 f"kernel {name_of(kernel)} is computed graph by graph and cannot follow traced edge weights; "
                 "write it with gn.ops on graph.sparse_adjacency and mark it @gn.local"
             )
-        numbers = range(self.n_graphs)
-        if self.layout == "list":
-            return [dense_kernel(self._value(kernel, i)) if traced else self._block(kernel, i) for i in numbers]
-        if self._source is not None and self.layout == "sparse" and not traced:
-            return self._slice_of_parent(kernel)
-        if is_local:
-            union = sparse_kernel(checked_kernel(kernel(self), kernel, self.n_nodes), self.dtype)
-        else:
-            union = stack_blocks([sparse_kernel(self._value(kernel, i), self.dtype) for i in numbers])
-        return union if self.layout == "sparse" else self._pad(union)
 
     def _block(self, kernel: KernelFn | str, i: int) -> np.ndarray:
         try:
@@ -188,8 +222,9 @@ class Packed(Arcs):
         except GraphError as error:
             raise error.at(i) from None
 
-    def _pad(self, union: SparseMatrix) -> PaddedBlocks:
-        sizes = np.diff(self.node_offsets)
+    def _padded(self, kernel: KernelFn | str) -> PaddedBlocks:
+        """Return a kernel as one array of dense blocks, padded with zeros to the largest graph."""
+        union, sizes = self._form(kernel, "sparse"), self.node_counts
         n = int(sizes.max(initial=0))
         inside = np.arange(self.n_nodes) - np.repeat(self.node_offsets[:-1], sizes)
         graph = self.node_segments.index
@@ -205,24 +240,31 @@ class Packed(Arcs):
         return [self._block(kernel, i) for i in range(self.n_graphs)]
 
     def product(self, kernel: KernelFn | str) -> Array:
-        """Return kernel @ (the features as they came in), a constant, computed once."""
-        key = hashable(kernel)
+        """Return kernel @ (the features as they came in), computed once unless the kernel's numbers are traced."""
+        key = memo_key(kernel)
         if key not in self._products:
-            if self._source is not None and not isinstance(kernel, str) and self.layout == "sparse":
-                parent, _, node_rows, _ = self._source
-                product = parent.product(kernel).take(node_rows, axis=0)
-            else:
-                product = ops.propagate(self.operator(kernel), ops.dense(self.nodes))
-            product.setflags(write=False)
+            product = self._product(kernel)
+            if is_foreign(product):
+                return product
+            freeze(product)
             self._products[key] = product
         return self._products[key]
+
+    def _product(self, kernel: KernelFn | str) -> Array:
+        if self._source is not None and not self._source[0].follows_traces(kernel):
+            parent, _, node_rows, _ = self._source
+            try:
+                return _take(parent.product(kernel), node_rows)
+            except Exception:  # as in `_union`
+                pass
+        return ops.propagate(self.operator(kernel), ops.dense(self.nodes))
 
     # ---- parts --------------------------------------------------------------------------------------------------
 
     def take(self, index: np.ndarray) -> Packed:
         """Return some of the graphs, packed: slices of what is here, in the order of `index`."""
-        starts, sizes = self.node_offsets[index], np.diff(self.node_offsets)[index]
-        edge_starts, edge_sizes = self.edge_offsets[index], np.diff(self.edge_offsets)[index]
+        starts, sizes = self.node_offsets[index], self.node_counts[index]
+        edge_starts, edge_sizes = self.edge_offsets[index], self.edge_counts[index]
         node_rows, edge_rows = ranges(starts, sizes), ranges(edge_starts, edge_sizes)
         node_offsets = offsets(sizes)
         shift = np.repeat(node_offsets[:-1] - starts, edge_sizes)
@@ -253,10 +295,10 @@ class Packed(Arcs):
             source=None if ops.is_traced(self.weights) else (self, index, node_rows, edge_rows),
         )
 
-    def _slice_of_parent(self, kernel: KernelFn) -> SparseMatrix:
+    def _slice_of_parent(self, kernel: KernelFn | str) -> SparseMatrix:
         """Return our rows of the kernel our parent has computed, their columns counted from our own nodes."""
         parent, index, node_rows, _ = self._source  # type: ignore[misc]
-        part = take_rows(parent.operator(kernel), node_rows)
+        part = take_rows(parent._form(kernel, "sparse"), node_rows)
         entries = np.diff(part.pattern.indptr[self.node_offsets])
         shift = np.repeat(self.node_offsets[:-1] - parent.node_offsets[index], entries)
         pattern = Pattern(part.pattern.indptr, part.pattern.indices + shift, (self.n_nodes, self.n_nodes))
@@ -273,8 +315,27 @@ class Packed(Arcs):
         return Packed(**{**fields, **changes})
 
     def __getstate__(self) -> dict:
-        kept = {k: v for k, v in self.__dict__.items() if not isinstance(v, Segments) and k != "_edges_by_receiver"}
+        kept = {k: v for k, v in self.__dict__.items() if not isinstance(getattr(type(self), k, None), cached_property)}
         return {**kept, "_operators": {}, "_products": {}, "_source": None}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state)
+        self._freeze()  # arrays come out of a pickle writable
+        freeze(*(block for blocks in self.kernels.values() for block in blocks))
+
+
+def _owners(counts: np.ndarray) -> Segments:
+    """Return which of several blocks every row belongs to, for blocks of so many rows."""
+    index = np.repeat(np.arange(len(counts)), counts)
+    freeze(index)
+    return Segments(index, len(counts))
+
+
+def _is_constant(operator: Any) -> bool:
+    """Say whether a kernel in any layout is plain numbers."""
+    if isinstance(operator, SparseMatrix):
+        return operator.is_constant
+    return not any(is_foreign(block) for block in (operator if isinstance(operator, list) else [operator.blocks]))
 
 
 def _take(array: Array, index: np.ndarray) -> Array:
@@ -282,12 +343,12 @@ def _take(array: Array, index: np.ndarray) -> Array:
 
 
 def take_rows(matrix: SparseMatrix, index: np.ndarray) -> SparseMatrix:
-    """Return the rows `index` of a constant sparse matrix."""
+    """Return the rows `index` of a sparse matrix."""
     indptr = matrix.pattern.indptr
     sizes = (indptr[1:] - indptr[:-1])[index]
     entries = ranges(indptr[index], sizes)
     pattern = Pattern(offsets(sizes), matrix.pattern.indices.take(entries), (len(index), matrix.shape[1]))
-    return SparseMatrix(pattern, matrix.values.take(entries))
+    return SparseMatrix(pattern, _take(matrix.values, entries))
 
 
 def stack_blocks(blocks: Sequence[SparseMatrix]) -> SparseMatrix:

@@ -1,12 +1,18 @@
 """Network propagation: the same kernels as in the layers, applied again and again with nothing to learn.
 
-h <- (1 - restart) K h + restart x, from h = x. With the kernel D^-1 A this is a random walk with restart, with
-D^-1/2 A D^-1/2 label spreading (Zhou et al. 2004); one step with restart 0 is a GraphConv with the identity as weight.
-Review of the family: Cowen et al., Nature Reviews Genetics 2017.
+h <- (1 - restart) K h + restart x, from h = x. The kernel says what it is:
+
+    transition, A D^-1            random walk with restart: h holds the probabilities of a walker that starts from x
+    random_walk, D^-1 A           its adjoint: h is the mean of x over the walks that start at each node
+    normalized_adjacency          label spreading (Zhou et al. 2004, who have no loops: see `spread_labels`)
+
+One step with restart 0 is a GraphConv with the identity as weight. Review of the family: Cowen et al., Nature Reviews
+Genetics 2017.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -35,8 +41,8 @@ def propagate(
     >>> import networkx as nx
     >>> from graphnn import from_adjacency, kernels
     >>> path = from_adjacency(nx.to_numpy_array(nx.path_graph(3)))
-    >>> propagate(path, np.array([1.0, 0.0, 0.0]), kernel=kernels.random_walk).round(4)
-    array([0.5833, 0.1667, 0.0833])
+    >>> propagate(path, np.array([1.0, 0.0, 0.0]), kernel=kernels.transition).round(4)  # random walk with restart
+    array([0.5833, 0.3333, 0.0833])
     """
     if not 0 <= restart <= 1:
         raise ValueError(f"propagate: restart must lie in [0, 1], got {restart}")
@@ -50,7 +56,7 @@ def propagate(
         raise ValueError(f"propagate: the signal has shape {x.shape}, wanted {batch.n_nodes} rows (one per node)")
     if not np.isfinite(x).all():
         raise ValueError("propagate: the signal has entries that are not finite; set them to 0 where nothing is known")
-    h, start = x.reshape(batch.n_nodes, -1), x.reshape(batch.n_nodes, -1)
+    h = start = x.reshape(batch.n_nodes, math.prod(x.shape[1:]))
     most = 10_000
     for _ in range(most if steps is None else steps):
         before = h
@@ -76,8 +82,11 @@ def spread_labels(
 ) -> np.ndarray:
     """Return for every node and class how much of the seen labels reaches it: label spreading.
 
-    Zhou et al., NeurIPS 2004, with their alpha = 1 - restart. labels: (n_nodes,) whole numbers, looked at only where
-    `seen`, (n_nodes,) booleans, is True. -> (n_nodes, n_classes); the largest column is the predicted class.
+    Zhou et al., NeurIPS 2004, with their alpha = 1 - restart. Differs from the paper: the default kernel gives every
+    node a loop, D^-1/2 (A + I) D^-1/2, where theirs has none; so a node listens to itself too.
+
+    labels: (n_nodes,) whole numbers, looked at only where `seen`, (n_nodes,) booleans, is True
+    -> (n_nodes, n_classes); the largest column is the predicted class
 
     >>> from graphnn import from_adjacency
     >>> import networkx as nx

@@ -126,7 +126,7 @@ class TestSameShape:
             ((32, 1), (32,), r"use targets\[:, None\]"),
             ((32,), (32, 1), r"use targets\[:, 0\]"),
             ((3, 1), (1, 1), "reshape one of them"),
-            ((3, 2), (3,), "reshape one of them"),
+            ((3, 2), (3,), "for classes pass loss=gn.cross_entropy"),
             ((), (1,), r"use targets\[:, 0\]"),
         ],
     )

@@ -92,6 +92,7 @@ GRAPHS = [
     bad("nan weights", lambda: graph(weights=[1, np.nan]), gn.GraphError, "graph.weights", "entry (1,) is nan"),
     bad("string weights", lambda: graph(weights=["1", "2"]), gn.GraphError, "graph.weights", "expected numbers"),
     bad("positions of too few nodes", lambda: graph(positions=np.ones((2, 3))), gn.GraphError, "graph.positions", "expected 3 rows (one per node)", "(2, 3)"),
+    bad("an edge index in one piece", lambda: gn.Graph(X, np.array([[0, 1], [1, 2]])), gn.GraphError, "graph.senders", "(2, 2)", "senders, receivers = edge_index"),
     bad("nan globals", lambda: graph(globals=[np.nan]), gn.GraphError, "graph.globals", "entry (0,) is nan"),
     bad("too few names", lambda: graph(names=["a"]), gn.GraphError, "graph.names", "expected 3 names (one per node)", "got 1"),
     bad("a kernel of another size", lambda: graph(kernels={"K": np.eye(2)}), gn.GraphError, "graph.kernels['K']", "expected shape (3, 3)", "(2, 2)"),
@@ -106,6 +107,9 @@ NETWORKX = [
     bad("no attribute at all", lambda: gn.pack(club()), gn.GraphError, "graph.nodes", "node 'a'", "'features'", "(0 of 3 nodes have it)", "nodes="),
     bad("one without the attribute", lambda: gn.pack([club(features=[1, 1, 1]), club(features=[1, None, 1])]), gn.GraphError, "graphs[1].nodes", "node 'b'", "(2 of 3 nodes"),
     bad("another name", lambda: gn.pack(club(feature=[1, 1, 1])), gn.GraphError, "'features'", "did you mean 'feature'?"),
+    bad("the right name, but not everywhere", lambda: gn.pack(club(mass=[1, None, 1]), nodes="mass"), gn.GraphError, "node 'b' has no attribute 'mass' (2 of 3 nodes have it); set it"),
+    bad("no names of attributes", lambda: gn.pack(club(features=[1, 1, 1]), nodes=None), TypeError, "nodes= names an attribute of every node", "got None"),
+    bad("weights that are no name", lambda: gn.pack(bonds(w=[1, 2]), weights=True), TypeError, "weights= names an attribute of every edge", "got True"),
     bad("quite another name", lambda: gn.pack(club(z=[1, 1, 1])), gn.GraphError, "'features'", "there is 'z'"),
     bad("ragged attributes", lambda: gn.pack(club(features=[[1, 2], [1], [1, 2]])), gn.GraphError, "graph.nodes", "node 'b' has shape (1,)", "node 'a' (2,)", "same length"),
     bad("ragged inside", lambda: gn.pack(club(features=[[1, [2, 3]], [1], [1, 2]])), gn.GraphError, "graph.nodes", "node 'a' is [1, [2, 3]]", "vector of numbers"),
@@ -136,7 +140,12 @@ PACK = [
     bad("a string", lambda: gn.pack("CCO"), TypeError, "graphs[0] is a str", "networkx graph or gn.Graph"),
     bad("a number", lambda: gn.pack(3), TypeError, "cannot make a graph of int", "networkx"),
     bad("a dict", lambda: gn.pack({"nodes": X}), TypeError, "graphs[0] is a str", "networkx graph or gn.Graph"),
-    bad("an array", lambda: gn.pack(X), TypeError, "graphs[0] is a ndarray", "networkx graph or gn.Graph"),
+    bad("an array", lambda: gn.pack(X), TypeError, "pack: got an array of shape (3, 2)", "gn.from_adjacency(A)", "nodes=[X]"),
+    bad("a sparse matrix", lambda: gn.pack(scipy.sparse.eye_array(3)), TypeError, "pack: got an array of shape (3, 3)", "gn.from_adjacency(A)"),
+    bad("adjacencies", lambda: gn.pack([np.eye(3)]), TypeError, "graphs[0] is a ndarray", "networkx graph or gn.Graph", "gn.from_adjacency(A)"),
+    bad("batches", lambda: gn.pack([BATCH, BATCH]), TypeError, "graphs[0] is a Batch", "pack([*batch1.graphs, *batch2.graphs])"),
+    bad("attributes of a gn.Graph", lambda: gn.pack([graph()], nodes="mass"), TypeError, "pack: nodes=, edges= and weights= name attributes", "graphs[0] is a gn.Graph"),
+    bad("attributes of a batch", lambda: gn.pack(BATCH, weights="w"), TypeError, "name attributes of networkx graphs", "a Batch came"),
     bad("a none among graphs", lambda: gn.pack([graph(), None]), TypeError, "graphs[1] is a NoneType"),
     bad("a batch among graphs", lambda: gn.pack([PLAIN]), TypeError, "graphs[0] is a Batch"),
     bad("a layout nobody knows", lambda: gn.pack(graph(), layout="csr"), ValueError, "layout 'csr'", "'sparse', 'list', 'dense'"),
@@ -160,7 +169,8 @@ PACK = [
     bad("a complex adjacency", lambda: gn.from_adjacency(np.eye(2) * 1j), gn.GraphError, "graph.adjacency", "complex128"),
     bad("a complex sparse adjacency", lambda: gn.from_adjacency(scipy.sparse.eye_array(2) * 1j), gn.GraphError, "graph.adjacency", "complex128"),
     bad("nan in an adjacency", lambda: gn.from_adjacency([[0, np.nan], [0, 0]]), gn.GraphError, "graph.adjacency", "entry (0, 1) is nan"),
-    bad("an adjacency of other nodes", lambda: gn.from_adjacency(np.ones((4, 4)), nodes=X), gn.GraphError, "graph.senders", "contains 3", "3 nodes"),
+    bad("an adjacency of other nodes", lambda: gn.from_adjacency(np.ones((4, 4)), nodes=X), gn.GraphError, "graph.nodes", "adjacency is (4, 4) but nodes has 3 rows"),
+    bad("an adjacency of fewer nodes", lambda: gn.from_adjacency(np.ones((2, 2)), nodes=X), gn.GraphError, "graph.nodes", "adjacency is (2, 2) but nodes has 3 rows"),
 ]  # fmt: skip
 
 
@@ -181,6 +191,10 @@ def imaginary(graph):
 
 def nothing(graph):
     return None
+
+
+def three_by_three(graph):
+    return np.eye(3)
 
 
 class Unhashable:
@@ -219,6 +233,11 @@ BATCHES = [
     bad("an unknown kernel", lambda: conv("owm"), KeyError, "no kernel 'owm'", "'own'", "did you mean 'own'", "pass it to pack"),
     bad("a kernel nobody brought", lambda: conv("own", PLAIN), KeyError, "no kernel 'own'", "only none"),
     bad("an unknown kernel in a list", lambda: BATCH.kernels("owm"), KeyError, "no kernel 'owm'"),
+    bad("a function in quotes", lambda: conv("adjacency", PLAIN), KeyError, "no kernel 'adjacency'", "without quotes: kernel=kernels.adjacency"),
+    bad("a class of kernels", lambda: conv(k.Heat), TypeError, "kernel Heat is a class", "make one", "Heat(...)"),
+    bad("an array as kernel", lambda: conv(np.eye(7)), TypeError, "kernel must be a function", "got ndarray", "pack(nodes=[X], kernels=[K])"),
+    bad("several kernels", lambda: conv(k.chebyshev_basis(2)), TypeError, "kernel must be a function", "got tuple"),
+    bad("a kernel of another shape", lambda: conv(three_by_three, PLAIN), ValueError, "graphs[0]: kernel three_by_three returned shape (3, 3), wanted (4, 4)"),
     bad("a kernel that is not hashable", lambda: conv(Unhashable()), TypeError, "Unhashable", "not hashable", "frozen dataclass"),
     *(
         bad(f"{what} ({layout})", lambda kernel=kernel, layout=layout: conv(kernel, layout=layout), error, *says)
@@ -265,7 +284,8 @@ MODELS = [
     bad("a complex array", lambda: gn.Dense(1).init(0, np.ones((2, 2)) * 1j), TypeError, "array of numbers", "complex128"),
     bad("a model of numbers", lambda: MODEL(PARAMS, 3), TypeError, "cannot make a graph of int"),
     bad("a member that is a number", lambda: gn.Sequential(gn.Dense(1), 3), TypeError, "Sequential: member 1 is a int", "layer or a function"),
-    bad("a member that is a list", lambda: gn.Sequential([gn.Dense(1)]), TypeError, "Sequential: member 0 is a list"),
+    bad("a member that is a list", lambda: gn.Sequential([gn.Dense(1)]), TypeError, "Sequential: member 0 is a list", "unpack it: Sequential(*layers)"),
+    bad("a member that is an activation", lambda: gn.Sequential(gn.Dense(1), gn.relu), TypeError, "member 1 is relu, a function of one argument", "activation="),
     bad("a member that is a class", lambda: gn.Sequential(gn.SumPool), TypeError, "member 0 is the class SumPool", "SumPool(...)"),
     bad("a dot in a name", lambda: gn.Sequential(**{"a.b": gn.Dense(1)}), ValueError, "'a.b' has a dot"),
     bad("dropout without noise", lambda: gn.Sequential(gn.Dropout(0.5)).apply({}, X, train=True), ValueError, "0.dropout", "training needs randomness", "rng=(seed, step)"),

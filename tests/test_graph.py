@@ -151,3 +151,29 @@ def test_a_graph_made_of_traced_weights_is_differentiated_through():
         np.testing.assert_allclose(gn.grad(function)(graph.weights), wanted, rtol=1e-12)
     with pytest.raises(gn.GraphError, match=r"weights: expected shape \(6,\)"):
         gn.grad(lambda w: through_graph(w[:2]))(graph.weights)
+
+
+@pytest.mark.parametrize("copied", [lambda graph: pickle.loads(pickle.dumps(graph)), copy.deepcopy])
+def test_copies_are_read_only_too(copied):
+    twin = copied(gn.Graph(**full(), kernels={"own": np.eye(3), "sparse": scipy.sparse.eye_array(3, format="csr")}))
+    arrays = [*(getattr(twin, name) for name in ARRAYS), twin.kernels["own"], twin.kernels["sparse"].data]
+    assert not any(array.flags.writeable for array in arrays)
+
+
+def test_the_memo_is_not_an_argument():
+    with pytest.raises(TypeError, match="_memo"):
+        gn.Graph(np.ones((1, 1)), _memo={})
+
+
+def test_a_kernel_that_sorts_its_adjacency_in_place_leaves_the_graph_as_it_is():
+    def sorting(graph):
+        matrix = graph.sparse_adjacency.toscipy()
+        matrix.sum_duplicates()
+        matrix.data *= 2
+        return matrix
+
+    for flavour in ("multi_edge", "weighted"):
+        graph = cases.graph(flavour)
+        before = graph.kernel(k.adjacency)
+        np.testing.assert_array_equal(graph.kernel(sorting), 2 * before)
+        np.testing.assert_array_equal(graph.sparse_adjacency.toarray(), before)

@@ -64,6 +64,11 @@ def walk(G: nx.Graph) -> np.ndarray:
     return np.diag(inverse(A.sum(axis=1), 1.0)) @ A
 
 
+def moves(G: nx.Graph) -> np.ndarray:
+    A = received(G)
+    return A @ np.diag(inverse(A.sum(axis=0), 1.0))
+
+
 def turned(G: nx.Graph) -> np.ndarray:
     """Return D^-1/2 (D - A) D^-1/2 with in-degrees D."""
     A = received(G)
@@ -98,6 +103,7 @@ ANY = [
     (k.adjacency, received),
     (k.normalized_adjacency, kipf_and_welling),
     (k.random_walk, walk),
+    (k.transition, moves),
     (k.laplacian, lambda G: np.diag(received(G).sum(axis=1)) - received(G)),
     (k.normalized_laplacian, turned),
     *((k.Power(k.adjacency, n), lambda G, n=n: np.linalg.matrix_power(received(G), n)) for n in (0, 1, 3)),
@@ -345,3 +351,27 @@ class Diagonal:
 
     def __call__(self, graph):
         return self.value * np.eye(graph.n_nodes)
+
+
+@pytest.mark.parametrize("mark", [gn.local, lambda kernel: kernel])
+def test_a_sparse_array_of_the_user_may_be_changed_after_the_kernel_returned_it(mark):
+    graph = converted(directed())
+    mine = graph.adjacency
+
+    def kernel(graph):
+        return mine
+
+    mark(kernel)
+    batch, h = gn.pack(graph), np.ones((graph.n_nodes, 1))
+    before = batch.propagate(kernel, h)
+    mine.data *= 2
+    np.testing.assert_array_equal(batch.propagate(kernel, h), before)
+
+
+def test_a_walker_moves_and_is_never_lost():
+    """`transition` moves probabilities along the arrows; `random_walk` is its transpose on symmetric weights."""
+    graph = gn.from_adjacency(nx.to_numpy_array(undirected(True)))
+    np.testing.assert_allclose(graph.kernel(k.transition), graph.kernel(k.random_walk).T, rtol=1e-13)
+    np.testing.assert_allclose(graph.kernel(k.transition).sum(axis=0)[:-1], 1, rtol=1e-13)
+    with pytest.raises(gn.GraphError, match="node 1 has weighted degree -1"):
+        gn.Graph(np.ones((2, 1)), [1], [0], weights=[-1.0]).kernel(k.transition)

@@ -232,3 +232,60 @@ def test_a_setting_equal_to_its_default_is_not_printed():
     assert repr(gn.BatchNorm(momentum=float("0.1"))) == "BatchNorm()"
     assert repr(gn.GraphConv(3, gn.relu)) == "GraphConv(3, activation=relu)"
     assert repr(gn.GraphConv(3, kernel=gn.kernels.Heat(0.5))) == "GraphConv(3, kernel=Heat(t=0.5, laplacian=laplacian))"
+
+
+@dataclass(frozen=True)
+class Careless(gn.Layer):
+    """Does to its features what plain NumPy cannot do while a gradient is traced."""
+
+    how: str
+
+    def forward(self, params, x):
+        h = x @ params("weight", (x.shape[-1], 2), gn.glorot)
+        if self.how == "where":
+            return np.where(np.ones(h.shape, bool), h, 0.0)
+        if self.how == "array":
+            return np.array([row for row in h])
+        if self.how == "exponential":
+            return np.exp(np.array([row for row in h]))
+        h[0] = 0.0
+        return h
+
+
+@pytest.mark.parametrize("how", ["where", "array", "exponential", "assignment"])
+def test_numpy_on_traced_numbers_names_the_layer_and_the_remedy(how):
+    x = np.ones((3, 2))
+    model = gn.Sequential(gn.Dense(2), mine=gn.Sequential(Careless(how)))
+    params = model.init(0, x)
+    with pytest.raises(TypeError, match=r"^layer 'mine\.0\.careless': .*gn\.ops\.where"):
+        gn.value_and_grad(lambda p: gn.ops.sum(model(p, x)))(params)
+
+
+def test_numpy_in_an_activation_names_the_layer():
+    x = np.ones((3, 2))
+    model = gn.Sequential(gn.Dense(2, lambda h: np.where(gn.ops.value_of(h) > 0, h, 0.0)))
+    with pytest.raises(TypeError, match=r"^layer '0\.dense': .*gn\.ops\.where"):
+        gn.value_and_grad(lambda p: gn.ops.sum(model(p, x)))(model.init(0, x))
+
+
+def test_the_name_of_an_activation_is_answered_with_the_function():
+    with pytest.raises(TypeError, match=r"layer '0\.dense': activation 'relu' is a str; pass the function"):
+        gn.Sequential(gn.Dense(2, "relu")).init(0, np.ones((3, 2)))
+
+
+def test_nested_outputs_are_searched_for_the_first_number_that_is_not_finite():
+    class Nested(gn.Layer):
+        def forward(self, params, x):
+            return {"a": x, "b": (x, (x / params("zero", (), gn.zeros),))}
+
+    assert first_not_finite(Nested(), {"zero": np.zeros(())}, np.ones((2, 1))) == "the output of layer 'Nested'"
+
+
+def test_a_hint_neither_stops_twice_nor_names_what_is_in_its_place():
+    model = gn.Sequential(gn.Dense(2), gn.Dense(1))
+    params = model.init(0, np.ones((3, 2)))
+    params["1.dense.bais"] = params.pop("1.dense.bias")
+    with pytest.raises(KeyError) as caught:
+        model(params, np.ones((3, 2)))
+    assert "did you mean '1.dense.bais'? Call model.init" in str(caught.value)
+    assert "'0.dense.bias'" not in str(caught.value)

@@ -408,3 +408,27 @@ class TestPenalties:
     def test_l1_has_slope_zero_at_zero(self):
         grads = gn.grad(lambda p: gn.l1_penalty(p, 0.5))({"w": np.array([0.0, -2.0, 3.0])})
         assert grads["w"].tolist() == [0.0, -0.5, 0.5]
+
+
+@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("value", [np.inf, np.nan, 1e300])
+def test_what_a_mask_leaves_out_may_be_infinite(name, value):
+    targets, predictions, _ = PLAIN[name]
+    loss, wild = getattr(gn, name), np.where(ROW_MASK[:, None], predictions, value)
+
+    def of(p):
+        return loss(p, targets, mask=ROW_MASK)
+
+    with np.errstate(over="ignore"):
+        got, g = gn.value_and_grad(of)(wild)
+    wanted, h = gn.value_and_grad(of)(predictions)
+    assert float(got) == float(wanted)
+    np.testing.assert_array_equal(g, h)
+
+
+@pytest.mark.parametrize("name", ["hinge", "binary_cross_entropy"])
+def test_targets_that_a_mask_leaves_out_may_be_anything(name):
+    targets, predictions, _ = PLAIN[name]
+    odd = np.where(ROW_MASK[:, None], targets, 7)
+    loss = getattr(gn, name)
+    assert float(loss(predictions, odd, mask=ROW_MASK)) == float(loss(predictions, targets, mask=ROW_MASK))

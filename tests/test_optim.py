@@ -18,7 +18,7 @@ EVERY = [
     adam(0.1),
     adamw(0.1, weight_decay=0.2),
     frozen(),
-    per_module({"*.bias": momentum(0.1), "*": adam(0.1)}),
+    per_module({"*s": momentum(0.1), "*": adam(0.1)}),
 ]
 MOVING = [optimizer for optimizer in EVERY if optimizer != frozen()]
 
@@ -288,12 +288,12 @@ class TestEveryOptimizer:
         assert new["weight"].shape == (0, 3)
 
     def test_numbers_of_the_user_are_parameters_too(self, optimizer):
-        params = {"temperature": 2.0, "scale": np.array(2.0), "offset": np.float32(2.0)}
+        params = {"degrees": 2.0, "scales": np.array(2.0), "offsets": np.float32(2.0)}
         new, _ = run(optimizer, params=params)
-        (expected,) = run(optimizer, params={"any": np.array([2.0])})[0]["any"]
+        (expected,) = run(optimizer, params={"others": np.array([2.0])})[0]["others"]
         assert {name: np.shape(value) for name, value in new.items()} == dict.fromkeys(params, ())
         np.testing.assert_allclose(list(new.values()), expected, rtol=1e-5)
-        assert new["offset"].dtype == np.float32
+        assert new["offsets"].dtype == np.float32
 
 
 NAMES = {"adam": adam, "adamw": adamw}
@@ -454,6 +454,22 @@ class TestPerModule:
         optimizer = per_module(rules)
         rules["*"] = sgd(9.0)
         assert optimizer == per_module({"*": sgd(0.1)})
+
+
+class TestIdlePatterns:
+    def test_a_pattern_that_matches_nothing_is_refused(self):
+        optimizer = per_module({"0.dnese.*": frozen(), "*": sgd(0.1)})
+        with pytest.raises(ValueError, match=r"'0\.dnese\.\*' matches no parameter; did you mean '0\.dense\.\*'"):
+            optimizer.init(make_params())
+
+    def test_a_pattern_behind_those_that_take_all_it_matches_is_refused(self):
+        optimizer = per_module({"0.*": frozen(), "0.dense.*": sgd(0.1), "*": sgd(0.1)})
+        with pytest.raises(ValueError, match=r"patterns before '0\.dense\.\*' take all it matches"):
+            optimizer.init(make_params())
+
+    def test_a_star_may_be_left_with_nothing(self):
+        optimizer = per_module({"0.*": frozen(), "1.*": sgd(0.1), "*": sgd(0.1)})
+        assert optimizer.init(make_params())["step"] == 0
 
 
 class TestErrors:

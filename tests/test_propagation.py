@@ -103,3 +103,17 @@ def test_a_signal_that_does_not_settle_is_refused():
 def alternating(graph):
     """The signs change at each step, and with next to no restart they never stop."""
     return -1.0 * gn.kernels.random_walk(graph).toarray()
+
+
+@pytest.mark.parametrize("restart", [0.2, 0.7])
+def test_a_random_walk_with_restart_is_the_page_rank_of_networkx(restart):
+    G = nx.gnp_random_graph(9, 0.4, seed=2, directed=True)
+    G.add_edges_from([(i, (i + 1) % 9) for i in range(9)])
+    graph = gn.from_adjacency(nx.to_numpy_array(G).T)
+    ranks = nx.pagerank(G, 1 - restart, personalization={3: 1}, max_iter=2000, tol=1e-14)
+    spread = propagate(graph, np.eye(9)[3], kernel=k.transition, restart=restart)
+    np.testing.assert_allclose(spread, [ranks[v] for v in G], atol=1e-9)
+
+
+def test_nothing_spreads_over_no_nodes():
+    assert propagate(gn.Graph(np.ones((0, 1))), np.ones((0, 2))).shape == (0, 2)

@@ -21,6 +21,10 @@ class Alkanes(NamedTuple):
     carbons: np.ndarray
     smiles: list[str]
 
+    def __repr__(self) -> str:
+        low, high = self.boiling_points.min(), self.boiling_points.max()
+        return f"Alkanes({len(self.graphs)} molecules, boiling points {low:g} to {high:g} °C)"
+
 
 def alkanes() -> Alkanes:
     """Return the boiling points of all 150 alkanes from methane to decane, at normal pressure.
@@ -54,6 +58,9 @@ class Karate(NamedTuple):
     graph: Graph
     labels: np.ndarray
     networkx: Any
+
+    def __repr__(self) -> str:
+        return f"Karate({self.graph.n_nodes} members, {int(self.labels.sum())} joined the officer, {self.graph!r})"
 
 
 def karate() -> Karate:

@@ -8,14 +8,13 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from graphnn.checks import listing, nearest
-from graphnn.types import Params, is_statistic
+from graphnn.types import Params, is_statistic, matching
 
 Numbers: TypeAlias = NDArray[Any]
 
@@ -98,6 +97,8 @@ def table(
     0.dense.bias    (2,)    float64     0    0    0      100       █
     2 arrays, 6 parameters, 48 B
     """
+    if not isinstance(params, Mapping):
+        raise TypeError(f"table: got a {type(params).__name__}; pass the params, a dict of arrays")
     arrays = _arrays("table", select(params, like) if params else params)
     facts = []
     for name, array in arrays.items():
@@ -165,7 +166,7 @@ def select(params: Params, pattern: str) -> Params:
     >>> list(select({"0.dense.weight": 1.0, "0.dense.bias": 2.0, "1.dense.bias": 3.0}, "*.bias"))
     ['0.dense.bias', '1.dense.bias']
     """
-    part = {name: value for name, value in params.items() if fnmatchcase(name, pattern)}
+    part = {name: params[name] for name in matching(params, pattern)}
     if not part:
         names = f"; the names are {listing(list(params))}" if params else "; params is empty"
         raise KeyError(f"select: no name matches {pattern!r}{nearest(pattern, params) or names}")

@@ -78,6 +78,8 @@ class Pairs:
 class Classes:
     """Predicted scores (n, c) against integer classes (n,), as the (c, c) counts, actual by row.
 
+    One column of logits against targets 0 and 1 of the same shape is two classes; a logit above 0 says 1.
+
     >>> Classes.of([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]], [0, 1, 1]).counts.tolist()
     [[1, 0], [1, 1]]
     """
@@ -88,7 +90,9 @@ class Classes:
     def of(cls, predicted: Array, actual: Array, who: str = "confusion_matrix") -> Classes:
         """Count; ValueError where a class lies outside 0..c-1 or the lengths differ."""
         predicted, actual = real_numbers(predicted, "predicted", who), real_numbers(actual, "actual", who)
-        if not is_classification(predicted, actual):
+        if _is_binary(predicted, actual):
+            predicted, actual = predicted.reshape(-1, 1) * [-1, 1], actual.ravel().astype(int)
+        if not _are_scores(predicted, actual):
             raise ValueError(
                 f"{who}: predicted {predicted.shape} and actual {actual.shape} of {actual.dtype} came; "
                 f"give scores (n, classes) and n integer classes."
@@ -109,11 +113,25 @@ class Classes:
 
 
 def is_classification(predicted: Array, actual: Array) -> bool:
-    """Say whether these are scores (n, c), c >= 2, against n integer classes.
+    """Say whether these are scores (n, c), c >= 2, against n integer classes, or one logit against 0 or 1, both there.
 
     >>> is_classification(np.zeros((3, 2)), np.array([0, 1, 1])), is_classification(np.zeros(3), np.zeros(3))
     (True, False)
+    >>> is_classification(np.zeros((2, 1)), np.array([[0.0], [1.0]]))
+    True
     """
+    return _are_scores(predicted, actual) or (_is_binary(predicted, actual) and len(np.unique(actual)) == 2)
+
+
+def _is_binary(predicted: Array, actual: Array) -> bool:
+    """Say whether this is one column against the targets 0 and 1."""
+    shape = np.shape(predicted)
+    if np.shape(actual) != shape or shape[1:] not in ((), (1,)) or shape[:1] in ((), (0,)):
+        return False
+    return bool(np.isin(actual, (0, 1)).all())
+
+
+def _are_scores(predicted: Array, actual: Array) -> bool:
     shape = np.shape(predicted)
     if len(shape) != 2 or shape[1] < 2 or np.shape(actual) != shape[:1]:
         return False

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from graphnn.layer import Layer, Scope, dense_features, show, with_features
@@ -35,10 +38,18 @@ class Sequential(Layer):
         given = (*(None for _ in layers), *named)
         for i, (layer, name) in enumerate(zip(members, given, strict=True)):
             if not callable(layer):
-                raise TypeError(f"Sequential: member {i} is a {type(layer).__name__}, wanted a layer or a function")
+                remedy = "; unpack it: Sequential(*layers)" if isinstance(layer, (list, tuple)) else ""
+                raise TypeError(
+                    f"Sequential: member {i} is a {type(layer).__name__}, wanted a layer or a function{remedy}"
+                )
             if isinstance(layer, type):
                 raise TypeError(
                     f"Sequential: member {i} is the class {layer.__name__}; make one: {layer.__name__}(...)"
+                )
+            if not isinstance(layer, Layer) and not _takes_two(layer):
+                raise TypeError(
+                    f"Sequential: member {i} is {show(layer)}, a function of one argument; give it to a layer as "
+                    "activation=, or write a function (params, graphs)"
                 )
             if name is not None and "." in name:
                 raise ValueError(f"Sequential: the name {name!r} has a dot; dots only separate layers inside layers")
@@ -65,20 +76,33 @@ class Sequential(Layer):
     def __repr__(self) -> str:
         letters: dict[str, str] = {}
         parts = []
+        taken = {letter for layer in self.layers for letter in re.findall(r"\((\w+) := ", show(layer))}
+        free = (letter for letter in map(_letter, count()) if letter not in taken)
         for given, name, layer in zip(self.given, self.names, self.layers, strict=True):
             text = show(layer)
             if self.names.count(name) > 1:
                 if name in letters:
                     text = letters[name]
                 else:
-                    letters[name] = _letter(len(letters))
+                    letters[name] = next(free)
                     text = f"({letters[name]} := {text})"
             parts.append(text if given is None else f"{given}={text}")
-        return f"Sequential({', '.join(parts)})"
+        return f"{type(self).__name__}({', '.join(parts)})"
 
 
 def _kind(layer: Any) -> str:
     return (layer.__name__ if hasattr(layer, "__name__") else type(layer).__name__).lower().strip("<>")
+
+
+def _takes_two(function: Any) -> bool:
+    """Say whether a function can be called with two arguments; yes where Python cannot tell."""
+    try:
+        inspect.signature(function).bind(None, None)
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
 
 
 def _letter(n: int) -> str:

@@ -58,7 +58,8 @@ class GINConv(Layer):
 
     Xu et al., ICLR 2019 (arXiv:1810.00826), eq. 4.1, with a two-layer perceptron and a learned eps that starts at 0
     (their GIN-eps). Differs from the paper: no batch normalisation inside; put BatchNorm behind it. Edge weights
-    count as the number of times a neighbour is summed.
+    count as the number of times a neighbour is summed, and another kernel may take the place of A. As in GraphConv it
+    is the one named here, else the one the graphs came with, else A.
 
     nodes:   (n_nodes, d)      -> (n_nodes, width)
     weight1: (d, hidden)  glorot    weight2: (hidden, width)  glorot    bias1, bias2: zeros    eps: ()  zeros
@@ -74,6 +75,7 @@ class GINConv(Layer):
     width: int
     activation: Callable = relu
     hidden: int | None = None
+    kernel: KernelFn | str | None = None
 
     def forward(self, params: Scope, graphs: Batch) -> Batch:
         graphs = only_graphs(self, graphs)
@@ -84,6 +86,6 @@ class GINConv(Layer):
         bias1 = params("bias1", (hidden,), zeros)
         weight2 = params("weight2", (hidden, self.width), glorot)
         bias2 = params("bias2", (self.width,), zeros)
-        h = (1.0 + eps) * h + graphs.propagate(adjacency, graphs.nodes)
+        h = (1.0 + eps) * h + graphs.propagate(self.kernel, graphs.nodes, default=adjacency)
         h = ops.affine(ops.affine(h, weight1, bias1, relu), weight2, bias2, self.activation)
         return graphs.replace(nodes=h)

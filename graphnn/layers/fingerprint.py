@@ -27,13 +27,15 @@ class NeuralFingerprint(Layer):
         f   = f + softmax(h_a W_l + c_l), summed over the nodes of the graph
 
     Weights H differ by layer and by degree N = 0, ..., max_degree. Differs from the algorithm as printed: the softmax
-    of the input features (l = 0) is added too and all maps have a bias, both as in the authors' code.
+    of the input features (l = 0) is added too and all maps have a bias, both as in the authors' code. Edge weights, if
+    there are any, multiply what neighbours send; degrees count edges whatever their weights.
 
     nodes:  (n_nodes, d), edges (n_edges, e) or None   -> (n_graphs, size)
     layer<l>.degree<N>.weight: (d + e, width) glorot, then (width + e, width)    layer<l>.degree<N>.bias: (width,) zeros
     layer<l>.out.weight: (d or width, size) glorot                               layer<l>.out.bias: (size,) zeros
 
-    Raises GraphError for a node of higher degree than max_degree.
+    Raises GraphError for a node of higher degree than max_degree, and for graphs that came with kernels in place of
+    edges, where nobody has a degree.
 
     >>> import numpy as np
     >>> from graphnn import Graph
@@ -54,7 +56,8 @@ class NeuralFingerprint(Layer):
         graphs = only_graphs(self, graphs)
         degree = graphs.receiver_segments.sizes
         self._check(degree, graphs)
-        groups = [(degree == n).nonzero()[0] for n in range(self.max_degree + 1)]
+        by_degree, order = ops.Segments(degree, self.max_degree + 1).grouped
+        groups = [order[slice(*by_degree.indptr[n : n + 2])] for n in range(self.max_degree + 1)]
         bonds = None if graphs.edges is None else ops.segment_sum(graphs.edges, graphs.receiver_segments)
         h = ops.dense(graphs.nodes)
         out = self._readout(params.scope("layer0"), h, graphs)
@@ -63,20 +66,19 @@ class NeuralFingerprint(Layer):
             v = h + graphs.propagate(adjacency, h)
             if bonds is not None:
                 v = ops.concatenate([v, bonds], axis=1)
-            h = self._by_degree(scope, v, groups)
+            h = self._by_degree(scope, v, groups, order)
             out = out + self._readout(scope, h, graphs)
         return out
 
-    def _by_degree(self, params: Scope, v: Array, groups: list) -> Array:
+    def _by_degree(self, params: Scope, v: Array, groups: list, order: Array) -> Array:
         """Return activation(v H_N + b_N), the rows of each degree N with that degree's weights."""
-        parts, order = [], []
+        parts = []
         for n, rows in enumerate(groups):
             scope = params.scope(f"degree{n}")
             weight = scope("weight", (v.shape[-1], self.width), glorot)
             bias = scope("bias", (self.width,), zeros)
             if rows.size:
                 parts.append(ops.affine(ops.gather(v, rows), weight, bias, self.activation))
-                order.extend(rows.tolist())
         if not parts:
             return ops.affine(v, weight, bias, self.activation)  # no nodes at all
         return ops.unpermute(ops.concatenate(parts), order)
@@ -88,8 +90,15 @@ class NeuralFingerprint(Layer):
         return ops.segment_sum(ops.softmax(ops.affine(h, weight, bias)), graphs.node_segments)
 
     def _check(self, degree: Array, graphs: Batch) -> None:
+        packed = graphs.packed
+        if packed.kernels and not packed.came_with_edges and packed.n_nodes > packed.n_graphs:
+            raise GraphError(
+                "edges",
+                "these graphs came with kernels and no edges, and NeuralFingerprint goes by the number of edges of a "
+                "node; give senders and receivers to each Graph, or use GraphConv",
+            )
         if degree.size and degree.max() > self.max_degree:
-            graph, node = graphs.packed.locate(int(degree.argmax()))
+            graph, node = packed.locate(int(degree.argmax()))
             raise GraphError(
                 "receivers",
                 f"node {node} has {int(degree.max())} in-edges, NeuralFingerprint has weights for degrees "

@@ -115,7 +115,9 @@ def set_target_scale(params: dict[str, Any], targets: Any) -> dict[str, Any]:
         if last != "running_scale":
             continue
         mean_name = f"{path}.running_mean" if path else "running_mean"
-        mean = params[mean_name]
+        mean = params.get(mean_name)
+        if mean is None:  # somebody else's running_scale
+            continue
         if not (scale == 1).all() or not (mean == 0).all():
             continue
         out[mean_name], out[name] = _mean_and_spread(targets, scale)
@@ -125,7 +127,8 @@ def set_target_scale(params: dict[str, Any], targets: Any) -> dict[str, Any]:
 def _mean_and_spread(targets: Any, like: Any) -> tuple[Any, Any]:
     """Return mean and standard deviation of every column, over the targets that are there."""
     if targets.shape[1:] != like.shape:
-        raise ValueError(f"Rescale: expected targets of shape (n, {like.shape[0]}), got {targets.shape}")
+        remedy = "; use targets[:, None]" if targets.ndim == 1 and like.shape == (1,) else ""
+        raise ValueError(f"Rescale: expected targets of shape (n, {like.shape[0]}), got {targets.shape}{remedy}")
     known = targets == targets  # noqa: PLR0124 - nan alone differs from itself
     count = known.sum(axis=0)
     if not count.all():

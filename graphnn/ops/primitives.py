@@ -23,14 +23,14 @@ from graphnn.types import Array
 class Segments:
     """Which of `count` groups each of several rows belongs to; any order, groups may be empty.
 
-    index: (n_rows,) integers in 0..count-1.
+    index: (n_rows,) integers in 0..count-1; raises ValueError at the first sum where one lies outside.
 
     >>> Segments(np.array([0, 2, 2]), 3).sizes
     array([1, 0, 2])
     """
 
     def __init__(self, index: np.ndarray, count: int):
-        self.index, self.count = index, int(count)
+        self.index, self.count = np.asarray(index), int(count)
 
     @cached_property
     def grouped(self) -> tuple[sparse.Pattern, np.ndarray]:
@@ -70,14 +70,24 @@ class SparseMatrix:
 
     @classmethod
     def from_entries(cls, rows: np.ndarray, columns: np.ndarray, values: Array, shape: tuple[int, int]) -> SparseMatrix:
-        """Make the matrix whose entry (rows[i], columns[i]) is values[i]; entries at one place add."""
+        """Make the matrix whose entry (rows[i], columns[i]) is values[i]; entries at one place add.
+
+        Raises ValueError for a place outside of the shape.
+        """
+        rows, columns = np.asarray(rows), np.asarray(columns)
+        if not len(rows) == len(columns) == len(values):
+            raise ValueError(f"a sparse matrix of {len(rows)} rows, {len(columns)} columns and {len(values)} values")
+        for index, count, what in ((rows, shape[0], "row"), (columns, shape[1], "column")):
+            if index.size and (index.min() < 0 or index.max() >= count):
+                bad = index.max() if index.max() >= count else index.min()
+                raise ValueError(f"a sparse matrix {shape[0]} x {shape[1]} has no {what} {bad}")
         grouped, order = sparse.group(rows, shape[0])
         return cls(sparse.Pattern(grouped.indptr, columns[order], shape), permuted(values, order))
 
     @classmethod
     def from_scipy(cls, matrix: Any, dtype: np.dtype | None = None) -> SparseMatrix:
-        """Make it from any SciPy sparse matrix or dense array."""
-        csr = scipy.sparse.csr_array(matrix)
+        """Make it from a copy of any SciPy sparse matrix or dense array."""
+        csr = scipy.sparse.csr_array(matrix, copy=True)
         return cls(sparse.Pattern(csr.indptr, csr.indices, csr.shape), csr.data.astype(dtype or csr.dtype, copy=False))
 
     @property
@@ -138,9 +148,9 @@ class SparseMatrix:
         return flat.reshape(self.shape)
 
     def toscipy(self) -> Any:
-        """Return a SciPy CSR array of the values."""
-        values = value_of(self.values)
-        return scipy.sparse.csr_array((values, self.pattern.indices, self.pattern.indptr), shape=self.shape)
+        """Return a SciPy CSR array of the values, a copy: SciPy sorts and adds entries in place."""
+        parts = (value_of(self.values), self.pattern.indices, self.pattern.indptr)
+        return scipy.sparse.csr_array(parts, shape=self.shape, copy=True)
 
     def __getstate__(self) -> dict:
         return {"pattern": self.pattern, "values": self.values, "shape": self.shape}
@@ -239,9 +249,7 @@ def affine(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, activatio
 def _sparse_affine_pull(g: Array, argnums: Sequence[int], ans: Array, args: tuple) -> list[Array]:
     _, _, matrix, activation = args
     g = FUSED[activation].slope(g, ans)
-    return [
-        turned_product(matrix.values, g, matrix.pattern) if argnum == 0 else column_sum(g) for argnum in argnums
-    ]
+    return [turned_product(matrix.values, g, matrix.pattern) if argnum == 0 else column_sum(g) for argnum in argnums]
 
 
 def _sparse_affine_push(argnums: Sequence[int], tangents: Sequence[Array], ans: Array, args: tuple) -> Array:

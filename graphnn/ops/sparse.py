@@ -22,6 +22,9 @@ except ImportError:  # pragma: no cover - only if SciPy moves it
 np.empty(32 * 2**20 - 2**13, np.uint8)
 
 
+MOST = np.iinfo(np.int32).max  # SciPy's loops count entries in 32 bits
+
+
 class Pattern:
     """Where the entries of a sparse matrix are: CSR row pointers and column indices, without values.
 
@@ -29,6 +32,8 @@ class Pattern:
     """
 
     def __init__(self, indptr: np.ndarray, indices: np.ndarray, shape: tuple[int, int]):
+        if max(*shape, len(indices)) > MOST:
+            raise ValueError(f"a sparse matrix of {shape} with more than {MOST} entries, rows or columns is too large")
         self.indptr = indptr.astype(np.int32, copy=False)
         self.indices = indices.astype(np.int32, copy=False)
         self.shape = shape
@@ -43,11 +48,13 @@ class Pattern:
         return np.repeat(np.arange(self.shape[0], dtype=np.int32), np.diff(self.indptr))
 
 
-
 def offsets(counts: np.ndarray) -> np.ndarray:
     """Return where each of several blocks begins and the last one ends: 0 and the running sums of `counts`."""
+    ends = np.cumsum(counts, dtype=np.int64)
+    if ends.size and ends[-1] > MOST:
+        raise ValueError(f"blocks of {ends[-1]} rows in all; more than {MOST} entries cannot be counted in 32 bits")
     out = np.zeros(len(counts) + 1, np.int32)
-    np.cumsum(counts, out=out[1:])
+    out[1:] = ends
     return out
 
 
@@ -61,9 +68,12 @@ def ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 
 def group(index: np.ndarray, n: int) -> tuple[Pattern, np.ndarray]:
     """Return the (n, len(index)) pattern with one entry per column, in row index[column], and its entries' order."""
+    counts = np.bincount(index, minlength=n)  # refuses what is negative or no whole number
+    if len(counts) > n:
+        raise ValueError(f"an index of {len(index)} rows names {len(counts) - 1}, wanted numbers below {n}")
     sorted_already = index.size < 2 or bool((index[1:] >= index[:-1]).all())
     order = np.arange(index.size) if sorted_already else np.argsort(index, kind="stable")
-    return Pattern(offsets(np.bincount(index, minlength=n)), order, (n, index.size)), order
+    return Pattern(offsets(counts), order, (n, index.size)), order
 
 
 def flat(x: np.ndarray) -> np.ndarray:

@@ -15,7 +15,8 @@ class EarlyStopping:
     """Stop when the loss has not fallen for `patience` epochs, and put the best parameters back.
 
     The loss is the validation loss; without validation data the training loss, which belongs to the
-    parameters before the steps of its epoch. min_change: how much lower a loss must be to count
+    parameters before the steps of its epoch. min_change: how much lower a loss must be to count. `best_epoch`, the
+    epoch whose parameters are put back, counts like `History.best_epoch`: epoch 0 is the first, -1 is none so far.
 
     >>> import numpy as np
     >>> from graphnn import Dense, fit, sgd
@@ -31,24 +32,24 @@ class EarlyStopping:
         if patience < 1:
             raise ValueError(f"EarlyStopping: patience must be 1 or more, got {patience}")
         self.patience, self.min_change = patience, min_change
-        self.best, self.best_epoch = float("inf"), 0
+        self.best, self.best_epoch = float("inf"), -1
         self.params: Params = {}
 
     def begin_fit(self, run: Any) -> None:
-        self.best, self.best_epoch, self.params = float("inf"), 0, {}
+        self.best, self.best_epoch, self.params = float("inf"), -1, {}
 
     def after_epoch(self, run: Any) -> bool:
         curve = run.history.validation_loss or run.history.loss
         if curve[-1] < self.best - self.min_change:
-            self.best, self.best_epoch = curve[-1], run.epoch
+            self.best, self.best_epoch = curve[-1], run.epoch - 1
             self.params = {name: np.array(value) for name, value in run.params.items()}
-        if run.epoch - self.best_epoch >= self.patience:
+        if run.epoch - 1 - self.best_epoch >= self.patience:
             run.stop(f"no lower loss for {self.patience} epochs; best was epoch {self.best_epoch}")
             return True
         return False
 
     def after_fit(self, run: Any) -> None:
-        if self.best_epoch:
+        if self.best_epoch >= 0:
             run.params = self.params
 
 

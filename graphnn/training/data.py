@@ -88,17 +88,23 @@ def make_data(inputs: Any, targets: Any, per: str, mask: Any, who: str) -> Data:
         named = {"targets": given}
     for name, values in named.items():
         if values.ndim == 0:
-            raise ValueError(f"{name} must have a row for every {unit}, got a single number")
+            came = "a single number" if values.dtype.kind in "biuf" else repr(values.item())
+            raise ValueError(f"{name} must have a row for every {unit}, got {came}")
         if len(values) != wanted:
             hint = _other_per(data, per, len(values))
             raise ValueError(f"{who}: {wanted} {unit}s but {name} has {len(values)} rows{hint}")
-    if mask is not None:
-        mask = np.asarray(mask)
-        if mask.dtype != bool or mask.shape[:1] != (wanted,):
-            raise ValueError(f"mask must be {wanted} booleans (one per {unit}), got shape {mask.shape} of {mask.dtype}")
-        if not mask.any():
-            raise ValueError("mask is False everywhere; there is nothing to learn from")
-    return Data(data, given, per, mask)
+    return Data(data, given, per, None if mask is None else _checked_mask(mask, wanted, unit))
+
+
+def _checked_mask(mask: Any, wanted: int, unit: str) -> np.ndarray:
+    mask = np.asarray(mask)
+    if mask.dtype != bool or mask.shape[:1] != (wanted,):
+        remedy = f"; for indices pass np.isin(np.arange({wanted}), mask)" if mask.dtype.kind in "iu" else ""
+        came = f"shape {mask.shape} of {mask.dtype}{remedy}"
+        raise ValueError(f"mask must be {wanted} booleans (one per {unit}), got {came}")
+    if not mask.any():
+        raise ValueError("mask is False everywhere; there is nothing to learn from")
+    return mask
 
 
 def _other_per(data: Any, per: str, length: int) -> str:

@@ -8,10 +8,11 @@ evaluated and closed; and after_fit is asked of every callback, however the trai
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from graphnn import ops
 from graphnn.autodiff import Tape
 from graphnn.batch import Batch
 from graphnn.checks import TrainingDiverged
-from graphnn.layer import Layer, first_not_finite
+from graphnn.layer import Layer, first_not_finite, names_read
 from graphnn.layers.normalization import set_target_scale
 from graphnn.losses import mean_squared_error
 from graphnn.optim import Optimizer, adam
@@ -40,6 +41,8 @@ POINTS = (
 )
 """The nine points at which a callback is asked, each with the run, if it has a method of that name."""
 
+INTERRUPTED = "interrupted by the keyboard"
+
 Loss = Callable[..., Array]
 
 
@@ -50,11 +53,11 @@ class History:
     steps: loss of every step;  loss: mean training loss of every epoch;  validation_loss: of every epoch, if
     there is validation data;  metrics: {name: of every epoch}, on the validation data, else the training data
     seconds: wall time of every epoch;  stopped: why training ended early, None if it did not
-    best_epoch: where the validation loss (else the loss) was lowest, counted from 0
+    best_epoch: where the validation loss (else the loss) was lowest; epoch 0 is the first. None without epochs
 
     >>> history = History(loss=[4.0, 1.0, 2.0], seconds=[0.5, 0.5, 0.5])
     >>> history
-    History(3 epochs, 1.5 s, loss 2)
+    History(3 epochs, 1.5 s, best loss 1 at epoch 1, last 2)
     >>> history.best_epoch
     1
     """
@@ -69,16 +72,17 @@ class History:
     @property
     def best_epoch(self) -> int | None:
         curve = self.validation_loss or self.loss
-        return int(np.argmin(curve)) if curve else None
+        return None if np.isnan(curve).all() else int(np.nanargmin(curve))
 
     def __repr__(self) -> str:
-        if not self.loss:
-            return "History(no epochs yet)"
-        parts = [f"{len(self.loss)} epochs", f"{sum(self.seconds):.1f} s", f"loss {self.loss[-1]:.4g}"]
-        if self.validation_loss:
-            best = self.best_epoch or 0
-            parts.append(f"validation {self.validation_loss[-1]:.4g} (best {self.validation_loss[best]:.4g} at {best})")
-        parts += [f"{name} {values[-1]:.4g}" for name, values in self.metrics.items()]
+        best, parts = self.best_epoch, ["no epochs yet"]
+        if self.loss:
+            parts = [f"{len(self.loss)} epochs", f"{sum(self.seconds):.1f} s"]
+            curve, name = (self.validation_loss, "validation") if self.validation_loss else (self.loss, "loss")
+            parts += [] if best is None else [f"best {name} {curve[best]:.4g} at epoch {best}"]
+            measures = {name: values[best or 0] for name, values in self.metrics.items() if values}
+            parts += [f"{name} {value:.4g} there" for name, value in measures.items()]
+            parts.append(f"last {curve[-1]:.4g}")
         if self.stopped:
             parts.append(f"stopped: {self.stopped}")
         return f"History({', '.join(parts)})"
@@ -88,7 +92,7 @@ class Run:
     """A training in progress. Read everything at any time; change `params` and `state` between steps.
 
     step, epoch: how many steps and whole epochs lie behind;  value: the last loss;  grads: its gradient
-    predictions, targets: of the last mini-batch, as training saw them (with dropout noise, for instance)
+    predictions, targets: of the last mini-batch, as training saw them (with dropout noise, for instance), read-only
     history: the record so far;  n_epochs: how many epochs were asked for
 
     >>> from graphnn import Dense, sgd
@@ -114,10 +118,9 @@ class Run:
     ):
         self.model, self.optimizer, self.loss = model, optimizer, loss
         self.data, self.validation, self.seed = data, validation, seed
-        one_output = isinstance(data.targets, np.ndarray)
-        self.params = set_target_scale(params, data.known_targets()) if one_output else dict(params)
-        self.last_good: Params = self.params
-        self.state = optimizer.init(self.params)
+        self.params: Params = _copied(params)
+        self.last_good: Params = _copied(params)
+        self.state = optimizer.init(_moving(self.params))
         self.step, self.epoch, self.n_epochs = 0, 0, 0
         self.value = float("nan")
         self.grads: Params = {}
@@ -134,20 +137,32 @@ class Run:
         """Return (predictions, targets) for the validation examples, or None if there are none."""
         return None if self.validation is None else self._evaluate(self.validation)
 
+    def set_target_scale(self, names: set[str]) -> None:
+        """Set the Rescale layers among the parameters of these names from the training targets."""
+        if isinstance(self.data.targets, np.ndarray):
+            own = {name: value for name, value in self.params.items() if name in names}
+            self.params.update(set_target_scale(own, self.data.known_targets()))
+            self.last_good = _copied(self.params)
+
     def stop(self, reason: str) -> None:
         """End the training after this point."""
         self.history.stopped = reason
 
     def _evaluate(self, data: Data) -> tuple[Any, Any]:
-        predictions = self.model(self.params, data.inputs)
-        if data.mask is not None and data.mask.ndim == 1:
-            return take_examples(predictions, data.mask), data.known_targets()
-        return predictions, data.targets
+        return _counted(self.model(self.params, data.inputs), data)
 
     def _loss_of(self, predictions: Any, data: Data) -> Array:
         if data.mask is None:
             return self.loss(predictions, data.targets)
         return self.loss(predictions, data.targets, mask=data.mask)
+
+    def _metric_of(self, name: str, predictions: Any, data: Data) -> float:
+        metric = self.metrics[name]
+        if data.mask is not None and data.mask.ndim > 1:
+            value = metric(predictions, data.targets, mask=data.mask)
+        else:
+            value = metric(*_counted(predictions, data))
+        return _number(f"the metric {name!r}", value)
 
     def __repr__(self) -> str:
         place = f"step {self.step}, epoch {self.epoch}, loss {self.value:.4g}"
@@ -183,23 +198,11 @@ def steps(
     >>> run.step, run.params["bias"].tolist()
     (3, [0.0])
     """
-    data = make_data(inputs, targets, per, mask, "inputs")
-    held_out = None if validation is None else make_data(*validation_parts(validation, per), "validation")
-    run = Run(
-        model,
-        params,
-        optimizer=adam(1e-2) if optimizer is None else optimizer,
-        loss=loss,
-        data=data,
-        validation=held_out,
-        metrics=dict(metrics or {}),
-        seed=seed,
-    )
-    _check_batch_size(batch_size)
-    if epochs < 0:
-        raise ValueError(f"epochs must be 0 or more, got {epochs}")
-    run.n_epochs = epochs
-    return _loop(run, batch_size, _Callbacks(callbacks))
+    run, ask = _prepare(
+        model, params, inputs, targets, loss, optimizer, epochs, batch_size, per, mask, validation, metrics, seed,
+        callbacks,
+    )  # fmt: skip
+    return _loop(run, batch_size, ask)
 
 
 def fit(
@@ -219,7 +222,7 @@ def fit(
     seed: int = 0,
     callbacks: Sequence[Any] = (),
 ) -> tuple[Params, History]:
-    """Train a model and return (parameters, history). The parameters passed in are not changed.
+    """Train a model and return (parameters, history). The parameters passed in are not changed: arrays are copied.
 
     inputs: a Batch, a list of graphs (packed once), an array with one example a row, or a dict of arrays
     targets: an array with a row for each graph, node or edge, as `per` says; or a dict of arrays
@@ -228,12 +231,18 @@ def fit(
     batch_size: graphs in a mini-batch; None takes all of them in every step
     mask: booleans, which targets count: with per="node" the labelled nodes
     validation: (inputs, targets) or (inputs, targets, mask), evaluated after every epoch
-    metrics: {name: metric(predictions, targets)}, evaluated after every epoch
+    metrics: {name: metric(predictions, targets)}, evaluated after every epoch; also called with mask= if there is
+        a mask of entries, with two dimensions; a mask of rows leaves the rows out
     seed: of the order of the mini-batches and of the noise; the same seed gives the same bits
-    callbacks: objects with methods named like `POINTS`
+    callbacks: objects such as `EarlyStopping()`, `Progress()` or `LivePlot()`, each with methods that take the run,
+        named like the points at which they are asked: begin_fit, begin_epoch, begin_batch, after_forward,
+        after_backward, after_batch, begin_validate, after_epoch, after_fit
 
-    A Rescale layer in the model is set from the training targets first. A loss or gradient that is not finite
-    stops the training with TrainingDiverged, which names the step and the first parameter or layer concerned.
+    A Rescale layer in the model is set from the training targets first. The dict may hold more than the model reads:
+    floating extras get the gradient of the loss, anything else passes through as it is. KeyError is raised for a
+    name that looks like a misspelt one of the model. A loss or gradient that is not finite stops the training with
+    TrainingDiverged, which names the step and the first parameter or layer concerned. Ctrl-C ends the training with
+    what has been learned so far; history.stopped says so.
 
     >>> from graphnn import Dense, sgd
     >>> x, y = np.array([[0.0], [1.0]]), np.array([[1.0], [3.0]])
@@ -242,15 +251,17 @@ def fit(
     >>> params["weight"].round(3).tolist(), params["bias"].round(3).tolist()
     ([[2.0]], [1.0])
     """
-    training = steps(
-        model, params, inputs, targets, loss=loss, optimizer=optimizer, epochs=epochs, batch_size=batch_size,
-        per=per, mask=mask, validation=validation, metrics=metrics, seed=seed, callbacks=callbacks,
+    run, ask = _prepare(
+        model, params, inputs, targets, loss, optimizer, epochs, batch_size, per, mask, validation, metrics, seed,
+        callbacks,
     )  # fmt: skip
+    training = _loop(run, batch_size, ask)
     try:
-        while True:
-            next(training)
-    except StopIteration as end:  # it hands back its run even where no step was taken
-        run: Run = end.value
+        for _ in training:
+            pass
+    except KeyboardInterrupt:
+        run.stop(INTERRUPTED)
+        training.close()
     return run.params, run.history
 
 
@@ -288,12 +299,129 @@ def _join(parts: list[Any]) -> Any:
 # ---- the loop ----------------------------------------------------------------------------------------------
 
 
+def _prepare(
+    model: Layer, params: Params, inputs: Any, targets: Any, loss: Loss, optimizer: Optimizer | None, epochs: int,
+    batch_size: int | None, per: str, mask: Any, validation: Sequence[Any] | None,
+    metrics: Mapping[str, Callable] | None, seed: int, callbacks: Sequence[Any],
+) -> tuple[Run, _Callbacks]:  # fmt: skip
+    """Return a run that has not begun, and its callbacks, after a check of all that `fit` is given."""
+    if not isinstance(params, Mapping):
+        swapped = ": the model comes first" if isinstance(model, Mapping) else ", a dict of arrays"
+        raise TypeError(f"expected (model, params), got {type(model).__name__} and {type(params).__name__}{swapped}")
+    optimizer = adam(1e-2) if optimizer is None else optimizer
+    if isinstance(optimizer, type) or not hasattr(optimizer, "update"):
+        raise TypeError(f"optimizer is {optimizer!r}; give an optimiser such as gn.adam(0.01)")
+    if not callable(loss):
+        raise TypeError(f"loss is {loss!r}; give a function such as gn.mean_squared_error")
+    metrics = {} if metrics is None else metrics
+    if not isinstance(metrics, Mapping):
+        raise TypeError(f"metrics must be a dict such as {{'rmse': gn.rmse}}, got {type(metrics).__name__}")
+    _check_batch_size(batch_size)
+    if not isinstance(epochs, (int, np.integer)):
+        raise TypeError(f"epochs must be a whole number, got {epochs!r}")
+    if epochs < 0:
+        raise ValueError(f"epochs must be 0 or more, got {epochs}")
+    ask = _Callbacks(callbacks)
+
+    data = make_data(inputs, targets, per, mask, "inputs")
+    held_out = None if validation is None else make_data(*validation_parts(validation, per), "validation")
+    masks = [part.mask for part in (data, held_out) if part is not None and part.mask is not None]
+    if masks:
+        _refuse_without_mask("the loss", loss)
+    if any(part.ndim > 1 for part in masks):
+        for name, metric in metrics.items():
+            _refuse_without_mask(f"the metric {name!r}", metric)
+
+    run = Run(
+        model,
+        params,
+        optimizer=optimizer,
+        loss=loss,
+        data=data,
+        validation=held_out,
+        metrics=dict(metrics),
+        seed=seed,
+    )
+    run.n_epochs = int(epochs)
+    # One evaluation, of no more than a mini-batch, tells the parameters of this model from all else in the dict.
+    first = data.inputs if batch_size is None else take_examples(data.inputs, slice(0, batch_size))
+    read = names_read(model, params, first)
+    _refuse_misspelt(params, read)
+    run.set_target_scale(read)
+    return run, ask
+
+
+def _refuse_without_mask(who: str, function: Callable) -> None:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # Python cannot tell
+        return
+    if not any(p.name == "mask" or p.kind is p.VAR_KEYWORD for p in parameters):
+        raise TypeError(f"{who} takes no mask=, which fit passes because you gave one; add a keyword mask to it")
+
+
+def _refuse_misspelt(params: Params, read: set[str]) -> None:
+    """Refuse a name that the model does not read, one letter away from one that it reads in the same layer."""
+    for name in params:
+        path, _, last = name.rpartition(".")
+        for other in () if name in read else sorted(read):
+            place, _, right = other.rpartition(".")
+            same = sum(block.size for block in SequenceMatcher(None, last, right).get_matching_blocks())
+            numbered = last.rstrip("0123456789") == right.rstrip("0123456789")
+            if path == place and not numbered and same >= max(3, len(last) - 1, len(right) - 1):
+                raise KeyError(f"the model reads no parameter {name!r}; did you mean {other!r}?")
+
+
+def _copied(params: Params) -> Params:
+    return {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in params.items()}
+
+
+def _moving(params: Params) -> Params:
+    """Return the parameters that training can change: those that hold floats."""
+    return {name: value for name, value in params.items() if np.asarray(value).dtype.kind == "f"}
+
+
+def _read_only(value: Any) -> Any:
+    """Return the same arrays, which the backward pass or the caller still needs, as views that refuse to be changed."""
+    if isinstance(value, dict):
+        return {name: _read_only(part) for name, part in value.items()}
+    if isinstance(value, tuple):
+        return tuple(map(_read_only, value))
+    if not isinstance(value, np.ndarray):
+        return value
+    view = value.view()
+    view.setflags(write=False)
+    return view
+
+
+def _counted(predictions: Any, data: Data) -> tuple[Any, Any]:
+    """Return predictions and targets without the rows that a mask leaves out."""
+    if data.mask is not None and data.mask.ndim == 1:
+        return take_examples(predictions, data.mask), data.known_targets()
+    return predictions, data.targets
+
+
+def _number(who: str, value: Any) -> float:
+    if np.shape(value) != ():
+        raise TypeError(f"{who} must be a single number, got shape {np.shape(value)}; take its mean or sum")
+    kind = np.asarray(value).dtype.kind
+    if kind == "O" and isinstance(value, (np.ndarray, np.generic)):
+        raise TypeError(f"{who}: NumPy made an object array of traced numbers; use gn.ops or autograd.numpy in it")
+    if kind not in "fiub":
+        raise TypeError(f"{who} must be a single number, got {type(value).__name__}")
+    return float(value)
+
+
 class _Callbacks:
     """Asks every callback at a point, in order."""
 
     def __init__(self, callbacks: Sequence[Any]):
+        if not isinstance(callbacks, (list, tuple)):
+            raise TypeError(f"callbacks must be a list, got {type(callbacks).__name__}; write callbacks=[...]")
         self.callbacks = list(callbacks)
         for callback in self.callbacks:
+            if isinstance(callback, type):
+                raise TypeError(f"callback {callback.__name__} is a class; make one: {callback.__name__}()")
             if not any(hasattr(callback, point) for point in POINTS):
                 raise TypeError(
                     f"callback {type(callback).__name__} has none of the methods {', '.join(POINTS)}; "
@@ -311,15 +439,20 @@ class _Callbacks:
                     run.stop(f"{type(callback).__name__} at {point}")
         return run.history.stopped is not None
 
-    def finish(self, run: Run) -> None:
-        """Ask all of them at after_fit, though the training or one of them failed."""
-        with ExitStack() as stack:
-            for callback in reversed(self.callbacks):  # the stack is called from its top
+    def finish(self, run: Run, first: BaseException | None) -> None:
+        """Ask all of them at after_fit, though the training or one of them failed; raise the first failure."""
+        for callback in self.callbacks:
+            try:
                 if hasattr(callback, "after_fit"):
-                    stack.callback(callback.after_fit, run)
+                    callback.after_fit(run)
+            except BaseException as error:
+                first = first or error
+        if first is not None:
+            raise first
 
 
 def _loop(run: Run, batch_size: int | None, ask: _Callbacks) -> Generator[Run, None, Run]:
+    failure: BaseException | None = None
     try:
         ask("begin_fit", run)
         for epoch in range(run.n_epochs):
@@ -340,8 +473,14 @@ def _loop(run: Run, batch_size: int | None, ask: _Callbacks) -> Generator[Run, N
                     break
             if values:
                 _close_epoch(run, float(np.average(values, weights=sizes)), start, ask)
-    finally:
-        ask.finish(run)
+    except GeneratorExit:  # the consumer left the loop, which is fine
+        pass
+    except KeyboardInterrupt as interrupt:
+        run.stop(INTERRUPTED)
+        failure = interrupt
+    except BaseException as error:
+        failure = error
+    ask.finish(run, failure)
     return run
 
 
@@ -349,15 +488,15 @@ def _step(run: Run, part: Data, ask: _Callbacks) -> bool:
     """Do one training step; return whether it was done, or stopped by a callback between its halves."""
     rng = (run.seed, run.step)
 
-    def objective(params: Params) -> tuple[Array, tuple]:
-        predictions, updates = run.model.apply(params, part.inputs, train=True, rng=rng)
+    def objective(moving: Params) -> tuple[Array, tuple]:
+        predictions, updates = run.model.apply({**run.params, **moving}, part.inputs, train=True, rng=rng)
         return run._loss_of(predictions, part), (predictions, updates)
 
-    tape = Tape(objective, run.params)
-    value, (run.predictions, updates) = tape.output
-    if np.shape(value) != ():
-        raise TypeError(f"the loss must be a single number, got shape {np.shape(value)}; take its mean or sum")
-    run.value, run.targets = float(value), part.targets
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found and named below
+        tape = Tape(objective, _moving(run.params))
+    value, (predictions, updates) = tape.output
+    run.predictions, run.targets = _read_only(predictions), _read_only(part.targets)
+    run.value = _number("the loss", value)
     if not np.isfinite(run.value):
         culprit = first_not_finite(run.model, run.params, part.inputs, train=True, rng=rng)
         raise TrainingDiverged(
@@ -370,7 +509,8 @@ def _step(run: Run, part: Data, ask: _Callbacks) -> bool:
         )
     if ask("after_forward", run):
         return False
-    run.grads = tape.gradient(_scalar)
+    with np.errstate(over="ignore", invalid="ignore"):
+        run.grads = tape.gradient(_scalar)
     for name, gradient in run.grads.items():
         if not np.isfinite(gradient).all():
             raise TrainingDiverged(
@@ -383,8 +523,8 @@ def _step(run: Run, part: Data, ask: _Callbacks) -> bool:
     if ask("after_backward", run):
         return False
     run.last_good = run.params
-    new, run.state = run.optimizer.update(run.params, run.grads, run.state)
-    run.params = {**new, **updates}
+    new, run.state = run.optimizer.update(_moving(run.params), run.grads, run.state)
+    run.params = {**run.params, **new, **updates}
     run.history.steps.append(run.value)
     run.step += 1
     return True
@@ -397,14 +537,15 @@ def _scalar(pair: tuple) -> Any:
 def _close_epoch(run: Run, mean_loss: float, start: float, ask: _Callbacks) -> None:
     history = run.history
     history.loss.append(mean_loss)
+    data = run.data if run.validation is None else run.validation
     if run.validation is not None:
         ask("begin_validate", run)
-        predictions = run.model(run.params, run.validation.inputs)
-        history.validation_loss.append(float(run._loss_of(predictions, run.validation)))
-    if run.metrics:
-        predictions, targets = run.validation_predictions() or run.train_predictions()
-        for name, metric in run.metrics.items():
-            history.metrics[name].append(float(metric(predictions, targets)))
+    if run.validation is not None or run.metrics:
+        predictions = run.model(run.params, data.inputs)
+        if run.validation is not None:
+            history.validation_loss.append(_number("the loss", run._loss_of(predictions, data)))
+        for name in run.metrics:
+            history.metrics[name].append(run._metric_of(name, predictions, data))
     history.seconds.append(time.perf_counter() - start)
     run.epoch += 1
     ask("after_epoch", run)

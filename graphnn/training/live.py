@@ -83,6 +83,8 @@ class LivePlot:
         budget: float = 0.05,
         keep_open: bool = False,
     ) -> None:
+        if isinstance(every, (str, Path)):
+            raise TypeError(f"LivePlot: every={str(every)!r} came; to save the picture pass path={str(every)!r}.")
         if int(every) != every or every < 1:
             raise ValueError(f"LivePlot: every={every} came; give a whole number of steps, 1 or more.")
         if not budget > 0:
@@ -109,9 +111,9 @@ class LivePlot:
         """Take note of one step of a loop written by hand, and draw if it is time to.
 
         value, validation_value: losses. predicted: (n,), (n, 1), (n, targets), or scores (n, classes)
-        against integer classes (n,); or a function that returns it, called only when drawing, and once more
-        for the last picture. validation: (predicted, actual). The number of points may change from call to
-        call. labels: instead of those given at first.
+        against integer classes (n,), or one logit against 0 or 1; or a function that returns it, called only
+        when drawing, and once more for the last picture. validation: (predicted, actual). The number of points
+        may change from call to call. labels: instead of those given at first.
         """
         for p, a in ((predicted, actual), *([] if validation is None else [validation])):
             if not (callable(p) or is_classification(p, a)):
@@ -227,20 +229,22 @@ class _State:
     labels: Labels | None
     in_fit: bool = False
 
-    def points(self) -> tuple[Pairs | Classes, Pairs | Classes | None]:
-        """Evaluate the predictions of both sets and check them."""
+    def points(self, classes: bool | None = None) -> tuple[Pairs | Classes, Pairs | Classes | None]:
+        """Evaluate the predictions of both sets and check them; classes: what they are, None to look."""
         labels = split_labels(self.labels, "LivePlot")
-        train = _points(*self.train(), labels.get("train"))
+        train = self.train()
         held_out = None if self.validation is None else self.validation()
-        return train, None if held_out is None else _points(*held_out, labels.get("validation"))
+        classes = is_classification(*train) if classes is None else classes
+        shown = _points(*train, labels.get("train"), classes)
+        return shown, None if held_out is None else _points(*held_out, labels.get("validation"), classes)
 
 
 def _evaluate(predicted: Predicted, actual: Array) -> tuple[Array, Array]:
     return predicted() if callable(predicted) else predicted, actual
 
 
-def _points(predicted: Array, actual: Array, labels: Sequence[Any] | None) -> Pairs | Classes:
-    if is_classification(predicted, actual):
+def _points(predicted: Array, actual: Array, labels: Sequence[Any] | None, classes: bool) -> Pairs | Classes:
+    if classes:
         return Classes.of(predicted, actual, "LivePlot")
     return Pairs.of(predicted, actual, labels, "LivePlot")
 
@@ -275,7 +279,8 @@ class _Picture:
         if state is None or self.off or self.output is None or not (self.output.watched or final):
             return
         self.pending = None
-        points = self._attempt(state.points) if forgiving or state.in_fit else state.points()
+        classes = None if self.panels is None else isinstance(self.panels[0], ConfusionPanel)
+        points = self._attempt(state.points, classes) if forgiving or state.in_fit else state.points(classes)
         if not self.off:
             self._attempt(self._show, self.output, state, points, final)
 
@@ -288,9 +293,14 @@ class _Picture:
             self._attempt(self._take_leave, self.output)
 
     def abandon(self) -> None:
-        """Finish unless that means to touch a window: the plot is garbage, or the program ends."""
+        """Finish unless that means to touch a window: the plot is garbage, or the program ends.
+
+        By then what the user's function needs may be gone, which is nobody's fault and no reason to warn.
+        """
         if not isinstance(self.output, Window):
-            self.finish(forgiving=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)
+                self.finish(forgiving=True)
 
     def breathe(self) -> None:
         """Let a window answer the mouse between drawings."""

@@ -81,3 +81,9 @@ def test_the_karate_club_is_zacharys():
     np.testing.assert_array_equal(graph.kernel(gn.kernels.adjacency), nx.to_numpy_array(nx.karate_club_graph()))
     assert graph.weights.sum() == 2 * 231  # networkx carries Zachary's 1977 counts of shared contexts
     assert karate().networkx is not club.networkx
+
+
+def test_data_sets_show_themselves_in_a_line():
+    assert repr(gn.datasets.alkanes()) == "Alkanes(150 molecules, boiling points -161.5 to 174.1 °C)"
+    assert repr(gn.datasets.karate()).startswith("Karate(34 members, 17 joined the officer, Graph(n_nodes=34")
+    assert "\n" not in repr(gn.datasets.karate())

@@ -240,3 +240,8 @@ class TestSelect:
     def test_nothing_to_choose_from(self):
         with pytest.raises(KeyError, match=r"select: no name matches '\*'; params is empty"):
             select({}, "*")
+
+
+def test_a_table_of_a_model_asks_for_the_params():
+    with pytest.raises(TypeError, match="table: got a object; pass the params"):
+        table(object())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graphnn.insight.points import Classes, Pairs
+from graphnn.insight.points import Classes, Pairs, is_classification
 
 
 class TestPairs:
@@ -89,3 +89,14 @@ class TestClasses:
     def test_classes_that_do_not_fit(self, actual, words):
         with pytest.raises(ValueError, match=words):
             Classes.of(np.zeros((2, 2)), np.array(actual))
+
+
+class TestTwoClassesInOneColumn:
+    def test_logits_are_counted_as_classes(self):
+        logits, labels = np.array([[2.0], [-1.0], [0.5], [-3.0]]), np.array([[1.0], [0.0], [0.0], [0.0]])
+        assert is_classification(logits, labels)
+        assert Classes.of(logits, labels).counts.tolist() == [[2, 1], [0, 1]]
+
+    @pytest.mark.parametrize("actual", [[0.0, 0.0], [0.0, 2.0], [0.5, 1.0], [np.nan, 1.0]])
+    def test_other_targets_are_numbers(self, actual):
+        assert not is_classification(np.zeros(2), np.array(actual))

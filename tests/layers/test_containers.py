@@ -92,3 +92,19 @@ def test_residual_adds_the_way_around():
     dense = gn.Residual(gn.Dense(cases.WIDTH))
     p = cases.parameters(dense, x)
     np.testing.assert_allclose(dense(p, x), x + x @ p["inner.weight"] + p["inner.bias"], rtol=1e-14)
+
+
+def test_letters_of_an_inner_repr_are_not_used_again_outside():
+    d, c = gn.Dense(4), gn.GraphConv(4)
+    model = gn.Sequential(d, gn.Sequential(c, c), d)
+    twin = eval(repr(model), vars(gn))
+    assert repr(model) == "Sequential((b := Dense(4)), Sequential((a := GraphConv(4)), a), b)"
+    assert twin == model
+    assert twin.layers[0] is twin.layers[2]
+
+
+def test_a_subclass_of_sequential_prints_as_one():
+    class MyNet(gn.Sequential):
+        pass
+
+    assert repr(MyNet(gn.Dense(4), head=gn.Dense(1))) == "MyNet(Dense(4), head=Dense(1))"

@@ -222,3 +222,17 @@ def test_sparse_features_give_the_numbers_of_dense_ones(layer, layout):
         found = gn.grad(lambda p, b=b: cases.total(layer(p, b)))(params)
         for name, g in wanted.items():
             np.testing.assert_allclose(found[name], g, rtol=1e-11, atol=1e-12, err_msg=name)
+
+
+def test_gin_sums_through_the_kernel_the_graphs_came_with():
+    """Without edges A is 0, and GINConv once passed no message at all."""
+    rng = np.random.default_rng(0)
+    K, x = rng.normal(size=(3, 3)), rng.normal(size=(3, 2))
+    batch = gn.pack(nodes=[x], kernels=[K])
+    layer = gn.GINConv(4)
+    p = cases.parameters(layer, batch)
+    hidden = np.maximum(((1 + p["eps"]) * x + K @ x) @ p["weight1"] + p["bias1"], 0)
+    wanted = np.maximum(hidden @ p["weight2"] + p["bias2"], 0)
+    np.testing.assert_allclose(layer(p, batch).nodes, wanted, rtol=1e-12)
+    named = gn.GINConv(4, kernel=gn.kernels.adjacency)(p, batch).nodes
+    assert abs(named - wanted).max() > 0.01

@@ -77,3 +77,12 @@ def test_a_degree_too_high_names_graph_node_and_remedy():
     with pytest.raises(gn.GraphError, match=r"graphs\[1\].*node 0 has 3 in-edges.*max_degree=3") as caught:
         layer(params, [cases.graph("path"), star])
     assert caught.value.index == 1
+
+
+def test_graphs_that_came_with_kernels_in_place_of_edges_are_refused():
+    """Every degree was 0 and no neighbour was ever heard."""
+    batch = gn.pack(nodes=[np.ones((3, 2))] * 2, kernels=[np.ones((3, 3))] * 2)
+    with pytest.raises(gn.GraphError, match=r"came with kernels and no edges.*or use GraphConv"):
+        gn.NeuralFingerprint(4).init(0, batch)
+    mixed = gn.pack(cases.graphs("mixed", kernels=True))
+    gn.NeuralFingerprint(4).init(0, mixed[[3]])  # a graph that has no edges among others that have

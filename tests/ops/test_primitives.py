@@ -539,3 +539,43 @@ def test_derivatives_may_be_taken_twice_from_one_tape():
     np.testing.assert_array_equal(first[0], again[0])
     assert zlib.crc32(first[0].tobytes()) == zlib.crc32(again[0].tobytes())
     assert forward(ops.softmax, [x], [np.zeros_like(x)]).tolist() == np.zeros((4, 2)).tolist()
+
+
+class TestPlacesOutOfRange:
+    """They were read from memory that belongs to somebody else."""
+
+    @pytest.mark.parametrize(
+        ("rows", "columns", "message"),
+        [
+            ([0, 2], [0, 0], "2 x 3 has no row 2"),
+            ([0, -1], [0, 0], "2 x 3 has no row -1"),
+            ([0, 1], [0, 3], "2 x 3 has no column 3"),
+            ([0, 1], [-2, 0], "2 x 3 has no column -2"),
+            ([0], [0, 1], "1 rows, 2 columns and 2 values"),
+        ],
+    )
+    def test_a_matrix_refuses_them(self, rows, columns, message):
+        with pytest.raises(ValueError, match=message):
+            SparseMatrix.from_entries(np.array(rows), np.array(columns), np.ones(2), (2, 3))
+
+    @pytest.mark.parametrize("index", [[0, 3], [0, -1]])
+    def test_segments_refuse_them(self, index):
+        with pytest.raises(ValueError, match=r"wanted numbers below 3|negative"):
+            ops.segment_sum(np.ones((2, 1)), Segments(np.array(index), 3))
+
+    def test_more_entries_than_32_bits_count_are_refused(self):
+        many = np.broadcast_to(np.zeros(1, np.int32), (2**31,))
+        with pytest.raises(ValueError, match="more than 2147483647 entries"):
+            sparse.Pattern(np.zeros(2, np.int32), many, (1, 1))
+        with pytest.raises(ValueError, match="more than 2147483647 entries"):
+            sparse.offsets(np.array([2**30, 2**30]))
+
+
+def test_a_scipy_matrix_handed_out_or_in_shares_no_memory():
+    mine = scipy.sparse.csr_array(np.eye(3))
+    matrix = SparseMatrix.from_scipy(mine)
+    out = matrix.toscipy()
+    for array in (mine, out):
+        array.data *= 5
+        array.indices[:] = 0
+    np.testing.assert_array_equal(matrix.toarray(), np.eye(3))

@@ -860,7 +860,8 @@ REFUSED = {
     "a mask of numbers": (
         wrong(mask=[0, 1, 0, 1]),
         ValueError,
-        "mask must be 4 booleans (one per example), got shape (4,) of int64",
+        "mask must be 4 booleans (one per example), got shape (4,) of int64; "
+        "for indices pass np.isin(np.arange(4), mask)",
     ),
     "a short mask": (
         wrong(mask=HALF[:3]),
@@ -938,6 +939,195 @@ def test_a_rescale_for_other_targets_is_refused(batch):
 def test_a_node_model_must_be_read_out(batch):
     with pytest.raises(TypeError, match=r"got a Batch; end the model with Nodes\(\) or a pool"):
         gn.fit(gn.GraphConv(1), gn.GraphConv(1).init(0, batch), batch, TOTALS)
+
+
+MASKED = np.array([[True, False], [True, True], [False, True], [True, True]])
+
+
+def no_mask(predictions, targets):
+    return gn.mean_squared_error(predictions, targets)
+
+
+UNKIND = {
+    "an optimiser's name": ({"optimizer": "adam"}, TypeError, "'adam'; give an optimiser such as gn.adam(0.01)"),
+    "an optimiser's class": ({"optimizer": gn.adam}, TypeError, "give an optimiser such as gn.adam(0.01)"),
+    "a rate": ({"optimizer": 0.01}, TypeError, "optimizer is 0.01; give an optimiser"),
+    "a loss's name": ({"loss": "mse"}, TypeError, "loss is 'mse'; give a function such as gn.mean_squared_error"),
+    "no list of callbacks": ({"callbacks": gn.EarlyStopping()}, TypeError, "callbacks must be a list, got EarlyStop"),
+    "a callback's class": ({"callbacks": [gn.EarlyStopping]}, TypeError, "is a class; make one: EarlyStopping()"),
+    "no dict of metrics": ({"metrics": [gn.mae]}, TypeError, "metrics must be a dict such as {'rmse': gn.rmse}, got"),
+    "a metric for each row": ({"metrics": {"m": np.subtract}}, TypeError, "the metric 'm' must be a single number"),
+    "floating epochs": ({"epochs": 1e2}, TypeError, "epochs must be a whole number, got 100.0"),
+    "no targets": ({"targets": None}, ValueError, "targets must have a row for every example, got None"),
+    "indices as a mask": ({"mask": [0, 3]}, ValueError, "for indices pass np.isin(np.arange(4), mask)"),
+    "a loss without mask": ({"loss": no_mask, "mask": HALF}, TypeError, "the loss takes no mask=, which fit passes"),
+    "classes and the default loss": (
+        {"model": gn.Dense(2), "targets": np.array([0, 1, 1, 0])},
+        ValueError,
+        "for classes pass loss=gn.cross_entropy",
+    ),
+    "a loss that is nothing": ({"loss": lambda p, t: None}, TypeError, "must be a single number, got NoneType"),
+    "a loss of NumPy": (
+        {"loss": lambda p, t: np.where(True, gn.mean_squared_error(p, t), 0.0)},
+        TypeError,
+        "the loss: NumPy made an object array of traced numbers; use gn.ops or autograd.numpy in it",
+    ),
+    "targets without columns for a Rescale": (
+        {"model": gn.Sequential(gn.Dense(1), gn.Rescale()), "targets": Y[:, 0]},
+        ValueError,
+        "use targets[:, None]",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNKIND)
+def test_a_slip_is_answered_with_a_remedy(case):
+    changes, kind, words = UNKIND[case]
+    settings = {"model": gn.Dense(1), "inputs": X, "targets": Y, "epochs": 1, **changes}
+    model = settings.pop("model")
+    with pytest.raises(kind) as caught:
+        gn.fit(model, model.init(0, X), **settings)
+    assert words in str(caught.value)
+
+
+def test_model_and_parameters_swapped_are_told_apart():
+    model = gn.Dense(1)
+    with pytest.raises(TypeError, match=r"expected \(model, params\), got dict and Dense: the model comes first"):
+        gn.fit(model.init(0, X), model, X, Y)
+
+
+# ---- what a review found -----------------------------------------------------------------------------------
+
+
+def test_editing_the_parameters_of_a_run_in_place_leaves_the_callers_alone():
+    model = gn.Sequential(gn.Dense(2), gn.BatchNorm(), gn.Dense(1))
+    params = model.init(0, X)
+    before = {name: value.copy() for name, value in params.items()}
+
+    def spoil(run):
+        for value in run.params.values():
+            value[...] = 0
+
+    gn.fit(model, params, X, Y, epochs=2, callbacks=[Recorder(at="begin_fit", do=spoil)])
+    unmoved, _ = gn.fit(model, params, X, Y, epochs=0)
+    for value in unmoved.values():
+        value[...] = 7
+    assert_same(params, before)
+
+
+def test_masked_entries_do_not_count_in_metrics():
+    y = np.where(MASKED, np.hstack([Y, Y]), 1e6)
+    model, given = gn.Dense(2), {"mask": MASKED, "metrics": {"mae": gn.mae}, "epochs": 1}
+    params, history = gn.fit(model, model.init(0, X), X, y, **given)
+    assert history.metrics["mae"] == [gn.mae(model(params, X), y, mask=MASKED)]
+    params, history = gn.fit(model, model.init(0, X), X, y, validation=(X, y, MASKED), **given)
+    assert history.metrics["mae"] == [gn.mae(model(params, X), y, mask=MASKED)]
+
+
+def test_a_second_model_in_the_dict_keeps_its_scale():
+    one = gn.Sequential(gn.Dense(1), gn.Rescale())
+    params = one.init(0, X)
+    other = {f"other.{name}": value for name, value in params.items()}
+    fitted, _ = gn.fit(one, {**params, **other, "mine.running_scale": np.ones(1)}, X, Y + 50, epochs=2)
+    for name, value in other.items():
+        np.testing.assert_array_equal(fitted[name], value)
+    assert fitted["1.rescale.running_mean"] == pytest.approx(Y.mean() + 50)
+    assert fitted["mine.running_scale"] == 1
+
+
+@pytest.mark.parametrize("wrong", ["0.dense.bais", "0.dense.wieght", "0.dense.weights"])
+def test_a_misspelt_name_is_told(wrong):
+    model = gn.Sequential(gn.Dense(2), gn.Dense(1))
+    params = {**model.init(0, X), wrong: np.ones(2)}
+    with pytest.raises(KeyError, match=f"the model reads no parameter '{wrong}'; did you mean '0.dense."):
+        gn.fit(model, params, X, Y)
+
+
+def test_parameters_of_the_users_own_pass_through():
+    model = gn.Sequential(gn.Dense(2), gn.Dense(1))
+    own = {"n": 3, "count": np.int64(4), "note": "mine", "2.dense.bias": np.ones(1), "decoder.weight": np.ones(2)}
+    fitted, _ = gn.fit(model, {**model.init(0, X), **own}, X, Y, epochs=2)
+    for name, value in own.items():
+        np.testing.assert_array_equal(fitted[name], value)
+
+
+def test_a_missing_parameter_is_told_before_the_first_step():
+    model, log = gn.Dense(1), Recorder()
+    with pytest.raises(KeyError, match="parameter 'bias' of shape"):
+        gn.fit(model, {"weight": np.ones((3, 1))}, X, Y, callbacks=[log])
+    assert log.log == []
+
+
+@pytest.mark.parametrize("name", ["predictions", "targets"])
+def test_predictions_and_targets_cannot_be_edited_under_the_backward_pass(name):
+    def spoil(run):
+        getattr(run, name)[:] = 0
+
+    with pytest.raises(ValueError, match="read-only"):
+        gn.fit(gn.Dense(1), gn.Dense(1).init(0, X), X, Y, callbacks=[Recorder(at="after_forward", do=spoil)])
+
+
+def test_the_first_failure_is_the_one_that_is_raised():
+    class Clumsy:
+        def begin_batch(self, run):
+            raise ValueError("first")
+
+        def after_fit(self, run):
+            raise KeyError("second")
+
+    with pytest.raises(ValueError, match="first"):
+        gn.fit(gn.Dense(1), gn.Dense(1).init(0, X), X, Y, callbacks=[Clumsy()])
+
+
+def interrupt(run):
+    if run.step == 3:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("point", ["begin_batch", "after_forward", "after_backward", "after_batch", "after_epoch"])
+def test_the_keyboard_ends_fit_with_what_there_is(point):
+    model, log = gn.Dense(1), Recorder(at=point, do=interrupt)
+    params, history = gn.fit(model, model.init(0, X), X, Y, epochs=9, callbacks=[log])
+    assert_same(params, gn.fit(model, model.init(0, X), X, Y, epochs=3)[0])
+    assert history.stopped == "interrupted by the keyboard"
+    assert "interrupted by the keyboard" in repr(history)
+    assert log.log[-1] == "after_fit"
+    with pytest.raises(KeyboardInterrupt):
+        list(gn.steps(model, model.init(0, X), X, Y, epochs=9, callbacks=[Recorder(at=point, do=interrupt)]))
+
+
+def test_the_best_epoch_is_told_first_and_gaps_do_not_count():
+    history = gn.History(loss=[3.0, 2.0, 2.5], validation_loss=[np.nan, 4.0, 5.0], metrics={"mae": [1.0, 0.5, 0.7]})
+    assert history.best_epoch == 1
+    assert repr(history) == "History(3 epochs, 0.0 s, best validation 4 at epoch 1, mae 0.5 there, last 5)"
+    assert gn.History(loss=[np.nan]).best_epoch is None
+
+
+def test_early_stopping_and_the_history_count_epochs_alike():
+    stopping = gn.EarlyStopping(patience=2)
+    held_out = (X, gn.Dense(1)(gn.Dense(1).init(0, X), X))  # only further away with every step
+    _, history = gn.fit(gn.Dense(1), gn.Dense(1).init(0, X), X, Y, validation=held_out, callbacks=[stopping])
+    assert stopping.best_epoch == history.best_epoch == 0
+    assert len(history.loss) == 3
+
+
+def test_divergence_is_told_without_a_warning_of_numpy_before_it():
+    with pytest.raises(gn.TrainingDiverged):
+        gn.fit(gn.Dense(1), gn.Dense(1).init(0, X), X, Y, optimizer=gn.sgd(1e200), epochs=9)
+
+
+def test_the_model_is_evaluated_once_an_epoch():
+    calls = []
+
+    class Counting(gn.Layer):
+        def forward(self, params, x):
+            calls.append(params.train)
+            return x @ params("weight", (3, 1), gn.ones)
+
+    params = Counting().init(0, X)
+    calls.clear()
+    gn.fit(Counting(), params, X, Y, epochs=2, validation=(X, Y), metrics={"mae": gn.mae})
+    assert calls == [False, True, False, True, False]  # the first tells what the model reads
 
 
 # ---- predict -----------------------------------------------------------------------------------------------

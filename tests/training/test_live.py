@@ -307,3 +307,28 @@ class TestSafety:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
         assert said.stdout == "[]\nFalse\n"
+
+
+class TestTwoClassesInOneColumn:
+    def test_a_confusion_matrix_is_drawn_and_stays(self):
+        with unhurried(1, path="live.png") as plot:
+            plot(0, 1.0, np.array([[2.0], [-1.0]]), np.array([[1.0], [0.0]]))
+            plot(1, 1.0, np.array([[2.0], [1.0]]), np.array([[1.0], [1.0]]))  # a mini-batch of one class
+            assert plot._picture.panels[0].heading.get_text() == "accuracy   train 1.000"
+
+
+def test_garbage_whose_function_fails_does_not_warn():
+    plot, fine = unhurried(10, path="live.png"), [True]
+
+    def model():
+        return ACTUAL if fine.pop() else None
+
+    for step in range(5):
+        plot(step, 1.0, model, ACTUAL)
+    del plot
+    gc.collect()
+
+
+def test_a_path_in_the_place_of_every_is_told():
+    with pytest.raises(TypeError, match=r"every='x\.png' came; to save the picture pass path='x\.png'"):
+        LivePlot("x.png")
