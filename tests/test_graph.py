@@ -60,7 +60,7 @@ def test_sparse_features_with_duplicates_are_not_written_to(kind):
     gn.pack([graph, graph]).nodes.toarray()
     np.testing.assert_array_equal(graph.replace(globals=[1.0]).nodes.toarray(), dense)
     assert pickle.dumps(mine) == before
-    with_kernel = gn.Graph(np.ones((2, 1)), kernels={"own": mine[:, :2]})
+    with_kernel = gn.Graph(np.ones((2, 1)), kernels={"own": kind(mine.tocsr()[:, :2])})
     np.testing.assert_array_equal(with_kernel.kernel("own"), dense[:, :2])
 
 

@@ -40,9 +40,15 @@ def imported(tmp_path_factory):
     return set(fresh("import graphnn; print(*sys.modules)", folder)), folder
 
 
+@pytest.fixture(scope="module")
+def brought_by_scipy(tmp_path_factory):
+    """The modules that `import scipy.sparse` loads by itself: older SciPy brings scipy.linalg along."""
+    return set(fresh("import scipy.sparse, sys; print(*sys.modules)", tmp_path_factory.mktemp("scipy")))
+
+
 @pytest.mark.parametrize("name", LATE)
-def test_import_does_not_load(imported, name):
-    assert name not in imported[0]
+def test_import_does_not_load(imported, brought_by_scipy, name):
+    assert name not in imported[0] - brought_by_scipy
 
 
 def test_import_loads_the_package_and_writes_no_file(imported):
