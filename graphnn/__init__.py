@@ -62,8 +62,9 @@ from graphnn.metrics import accuracy, confusion_matrix, mae, r2, rmse, roc_auc
 from graphnn.ops import elu, identity, leaky_relu, relu, sigmoid, silu, softplus, tanh
 from graphnn.optim import adam, adamw, frozen, momentum, nesterov, per_module, rmsprop, sgd
 from graphnn.training.callbacks import EarlyStopping, Progress
-from graphnn.training.fit import History, Run, fit, predict, steps
+from graphnn.training.fit import fit, predict, steps
 from graphnn.training.live import LivePlot
+from graphnn.training.run import History, Run
 
 __version__ = "0.1.0"
 

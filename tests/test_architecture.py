@@ -38,7 +38,9 @@ BESIDE = {
     ("packed", "graph"),
     ("batch", "graph"),
     ("batch", "packed"),
+    ("training.run", "training.data"),
     ("training.fit", "training.data"),
+    ("training.fit", "training.run"),
     ("insight.plot", "insight.panels"),
     ("training.live", "training.outputs"),
 }

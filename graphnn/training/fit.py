@@ -11,7 +11,6 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -22,10 +21,10 @@ from graphnn.autodiff import Tape
 from graphnn.batch import Batch
 from graphnn.checks import TrainingDiverged
 from graphnn.layer import Layer, first_not_finite, names_read
-from graphnn.layers.normalization import set_target_scale
 from graphnn.losses import mean_squared_error
 from graphnn.optim import Optimizer, adam
 from graphnn.training.data import Data, make_data, make_inputs, n_examples_of, take_examples, validation_parts
+from graphnn.training.run import History, Loss, Run, moving, number
 from graphnn.types import Array, Params
 
 POINTS = (
@@ -42,131 +41,6 @@ POINTS = (
 """The nine points at which a callback is asked, each with the run, if it has a method of that name."""
 
 INTERRUPTED = "interrupted by the keyboard"
-
-Loss = Callable[..., Array]
-
-
-@dataclass
-class History:
-    """What a training leaves behind: plain floats, one for each step or epoch.
-
-    steps: loss of every step;  loss: mean training loss of every epoch;  validation_loss: of every epoch, if
-    there is validation data;  metrics: {name: of every epoch}, on the validation data, else the training data
-    seconds: wall time of every epoch;  stopped: why training ended early, None if it did not
-    best_epoch: where the validation loss (else the loss) was lowest; epoch 0 is the first. None without epochs
-
-    >>> history = History(loss=[4.0, 1.0, 2.0], seconds=[0.5, 0.5, 0.5])
-    >>> history
-    History(3 epochs, 1.5 s, best loss 1 at epoch 1, last 2)
-    >>> history.best_epoch
-    1
-    """
-
-    steps: list[float] = field(default_factory=list)
-    loss: list[float] = field(default_factory=list)
-    validation_loss: list[float] = field(default_factory=list)
-    metrics: dict[str, list[float]] = field(default_factory=dict)
-    seconds: list[float] = field(default_factory=list)
-    stopped: str | None = None
-
-    @property
-    def best_epoch(self) -> int | None:
-        curve = self.validation_loss or self.loss
-        return None if np.isnan(curve).all() else int(np.nanargmin(curve))
-
-    def __repr__(self) -> str:
-        best, parts = self.best_epoch, ["no epochs yet"]
-        if self.loss:
-            parts = [f"{len(self.loss)} epochs", f"{sum(self.seconds):.1f} s"]
-            curve, name = (self.validation_loss, "validation") if self.validation_loss else (self.loss, "loss")
-            parts += [] if best is None else [f"best {name} {curve[best]:.4g} at epoch {best}"]
-            measures = {name: values[best or 0] for name, values in self.metrics.items() if values}
-            parts += [f"{name} {value:.4g} there" for name, value in measures.items()]
-            parts.append(f"last {curve[-1]:.4g}")
-        if self.stopped:
-            parts.append(f"stopped: {self.stopped}")
-        return f"History({', '.join(parts)})"
-
-
-class Run:
-    """A training in progress. Read everything at any time; change `params` and `state` between steps.
-
-    step, epoch: how many steps and whole epochs lie behind;  value: the last loss;  grads: its gradient
-    predictions, targets: of the last mini-batch, as training saw them (with dropout noise, for instance), read-only
-    history: the record so far;  n_epochs: how many epochs were asked for
-
-    >>> from graphnn import Dense, sgd
-    >>> x, y = np.ones((4, 2)), np.ones((4, 1))
-    >>> for run in steps(Dense(1), Dense(1).init(0, x), x, y, optimizer=sgd(0.1), epochs=100):
-    ...     if run.value < 1e-6:
-    ...         run.stop("good enough")
-    >>> run.history.stopped, run.step == run.epoch < 100
-    ('good enough', True)
-    """
-
-    def __init__(
-        self,
-        model: Layer,
-        params: Params,
-        *,
-        optimizer: Optimizer,
-        loss: Loss,
-        data: Data,
-        validation: Data | None,
-        metrics: Mapping[str, Callable],
-        seed: int,
-    ):
-        self.model, self.optimizer, self.loss = model, optimizer, loss
-        self.data, self.validation, self.seed = data, validation, seed
-        self.params: Params = _copied(params)
-        self.last_good: Params = _copied(params)
-        self.state = optimizer.init(_moving(self.params))
-        self.step, self.epoch, self.n_epochs = 0, 0, 0
-        self.value = float("nan")
-        self.grads: Params = {}
-        self.predictions: Any = None
-        self.targets: Any = None
-        self.history = History(metrics={name: [] for name in metrics})
-        self.metrics = metrics
-
-    def train_predictions(self) -> tuple[Any, Any]:
-        """Return (predictions, targets) of the training examples that count, by a pass in evaluation mode."""
-        return self._evaluate(self.data)
-
-    def validation_predictions(self) -> tuple[Any, Any] | None:
-        """Return (predictions, targets) for the validation examples, or None if there are none."""
-        return None if self.validation is None else self._evaluate(self.validation)
-
-    def set_target_scale(self, names: set[str]) -> None:
-        """Set the Rescale layers among the parameters of these names from the training targets."""
-        if isinstance(self.data.targets, np.ndarray):
-            own = {name: value for name, value in self.params.items() if name in names}
-            self.params.update(set_target_scale(own, self.data.known_targets()))
-            self.last_good = _copied(self.params)
-
-    def stop(self, reason: str) -> None:
-        """End the training after this point."""
-        self.history.stopped = reason
-
-    def _evaluate(self, data: Data) -> tuple[Any, Any]:
-        return _counted(self.model(self.params, data.inputs), data)
-
-    def _loss_of(self, predictions: Any, data: Data) -> Array:
-        if data.mask is None:
-            return self.loss(predictions, data.targets)
-        return self.loss(predictions, data.targets, mask=data.mask)
-
-    def _metric_of(self, name: str, predictions: Any, data: Data) -> float:
-        metric = self.metrics[name]
-        if data.mask is not None and data.mask.ndim > 1:
-            value = metric(predictions, data.targets, mask=data.mask)
-        else:
-            value = metric(*_counted(predictions, data))
-        return _number(f"the metric {name!r}", value)
-
-    def __repr__(self) -> str:
-        place = f"step {self.step}, epoch {self.epoch}, loss {self.value:.4g}"
-        return f"Run({place}, {len(self.params)} parameter arrays)"
 
 
 def steps(
@@ -372,15 +246,6 @@ def _refuse_misspelt(params: Params, read: set[str]) -> None:
                 raise KeyError(f"the model reads no parameter {name!r}; did you mean {other!r}?")
 
 
-def _copied(params: Params) -> Params:
-    return {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in params.items()}
-
-
-def _moving(params: Params) -> Params:
-    """Return the parameters that training can change: those that hold floats."""
-    return {name: value for name, value in params.items() if np.asarray(value).dtype.kind == "f"}
-
-
 def _read_only(value: Any) -> Any:
     """Return the same arrays, which the backward pass or the caller still needs, as views that refuse to be changed."""
     if isinstance(value, dict):
@@ -392,24 +257,6 @@ def _read_only(value: Any) -> Any:
     view = value.view()
     view.setflags(write=False)
     return view
-
-
-def _counted(predictions: Any, data: Data) -> tuple[Any, Any]:
-    """Return predictions and targets without the rows that a mask leaves out."""
-    if data.mask is not None and data.mask.ndim == 1:
-        return take_examples(predictions, data.mask), data.known_targets()
-    return predictions, data.targets
-
-
-def _number(who: str, value: Any) -> float:
-    if np.shape(value) != ():
-        raise TypeError(f"{who} must be a single number, got shape {np.shape(value)}; take its mean or sum")
-    kind = np.asarray(value).dtype.kind
-    if kind == "O" and isinstance(value, (np.ndarray, np.generic)):
-        raise TypeError(f"{who}: NumPy made an object array of traced numbers; use gn.ops or autograd.numpy in it")
-    if kind not in "fiub":
-        raise TypeError(f"{who} must be a single number, got {type(value).__name__}")
-    return float(value)
 
 
 class _Callbacks:
@@ -493,10 +340,10 @@ def _step(run: Run, part: Data, ask: _Callbacks) -> bool:
         return run._loss_of(predictions, part), (predictions, updates)
 
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found and named below
-        tape = Tape(objective, _moving(run.params))
+        tape = Tape(objective, moving(run.params))
     value, (predictions, updates) = tape.output
     run.predictions, run.targets = _read_only(predictions), _read_only(part.targets)
-    run.value = _number("the loss", value)
+    run.value = number("the loss", value)
     if not np.isfinite(run.value):
         culprit = first_not_finite(run.model, run.params, part.inputs, train=True, rng=rng)
         raise TrainingDiverged(
@@ -523,7 +370,7 @@ def _step(run: Run, part: Data, ask: _Callbacks) -> bool:
     if ask("after_backward", run):
         return False
     run.last_good = run.params
-    new, run.state = run.optimizer.update(_moving(run.params), run.grads, run.state)
+    new, run.state = run.optimizer.update(moving(run.params), run.grads, run.state)
     run.params = {**run.params, **new, **updates}
     run.history.steps.append(run.value)
     run.step += 1
@@ -543,7 +390,7 @@ def _close_epoch(run: Run, mean_loss: float, start: float, ask: _Callbacks) -> N
     if run.validation is not None or run.metrics:
         predictions = run.model(run.params, data.inputs)
         if run.validation is not None:
-            history.validation_loss.append(_number("the loss", run._loss_of(predictions, data)))
+            history.validation_loss.append(number("the loss", run._loss_of(predictions, data)))
         for name in run.metrics:
             history.metrics[name].append(run._metric_of(name, predictions, data))
     history.seconds.append(time.perf_counter() - start)
