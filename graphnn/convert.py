@@ -6,6 +6,7 @@ Packing is linear in the number of nodes and edges. Nothing the user passes in i
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -329,13 +330,19 @@ def _vector(value: Any, name: str, label: Any, field: str, unit: str) -> np.ndar
     return vector
 
 
-def to_networkx(graph: Graph) -> Any:
-    """Return a Graph as a networkx MultiDiGraph: one edge for each edge, attributes "features" and "weight".
+def to_networkx(graph: Graph, create_using: Any = None) -> Any:
+    """Return a Graph as a networkx graph with attributes "features", "position" (nodes), "features", "weight" (edges).
 
-    Node labels are the graph's names, or 0, 1, ... Raises GraphError where a name stands for two nodes.
+    create_using: the kind, as networkx calls it: nx.MultiDiGraph (None: every edge as it is), nx.DiGraph, nx.Graph or
+        nx.MultiGraph; an undirected kind makes one edge of two opposite ones with the same attributes.
+    Node labels are the graph's names, or 0, 1, ...; global features stand in `.graph["globals"]`.
 
-    >>> to_networkx(Graph(np.ones((2, 1)), senders=[0], receivers=[1])).number_of_edges()
-    1
+    Raises GraphError where a name stands for two nodes, an edge has no opposite, or a simple kind meets parallel edges.
+
+    >>> import networkx as nx
+    >>> pair = Graph(np.ones((2, 1)), senders=[0, 1], receivers=[1, 0])
+    >>> to_networkx(pair).number_of_edges(), to_networkx(pair, nx.Graph).number_of_edges()
+    (2, 1)
     """
     import networkx as nx
 
@@ -343,16 +350,38 @@ def to_networkx(graph: Graph) -> Any:
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise GraphError("names", f"{twice!r} is the name of {names.count(twice)} nodes; networkx would make them one")
-    out = nx.MultiDiGraph()
+    out = nx.empty_graph(0, create_using=nx.MultiDiGraph if create_using is None else create_using)
     features = ops.dense(graph.nodes)
-    out.add_nodes_from((name, {"features": features[i]}) for i, name in enumerate(names))
-    for k, (sender, receiver) in enumerate(zip(graph.senders, graph.receivers, strict=True)):
+    for i, name in enumerate(names):
+        out.add_node(name, features=features[i])
+        if graph.positions is not None:
+            out.nodes[name]["position"] = graph.positions[i]
+    if graph.globals is not None:
+        out.graph["globals"] = graph.globals
+    waiting: Counter = Counter()  # edges of an undirected graph whose opposite is still to come
+    for k, (sender, receiver) in enumerate(zip(graph.senders.tolist(), graph.receivers.tolist(), strict=True)):
         attributes: dict[str, Any] = {}
         if graph.edges is not None:
             attributes["features"] = graph.edges[k]
         if graph.weights is not None:
             attributes["weight"] = float(graph.weights[k])
+        if not out.is_directed() and sender != receiver:
+            like = tuple(np.asarray(value).tobytes() for value in attributes.values())
+            if waiting[receiver, sender, like]:
+                waiting[receiver, sender, like] -= 1
+                continue
+            waiting[sender, receiver, like] += 1
+        if not out.is_multigraph() and out.has_edge(names[sender], names[receiver]):
+            ends = f"{names[sender]!r} and {names[receiver]!r}"
+            raise GraphError("senders", f"two edges join {ends}; use a multigraph or a directed kind")
         out.add_edge(names[sender], names[receiver], **attributes)
+    for (sender, receiver, _), count in waiting.items():
+        if count:
+            raise GraphError(
+                "senders",
+                f"the edge from {names[sender]!r} to {names[receiver]!r} has no opposite with the same attributes; "
+                "use a directed kind",
+            )
     return out
 
 

@@ -217,3 +217,43 @@ class TestFromAdjacency:
         graph = gn.from_adjacency(self.matrix.astype(np.float32))
         assert (graph.dtype, graph.weights.dtype) == (np.float32, np.float32)
         assert gn.from_adjacency(self.matrix.astype(int)).dtype == np.float64
+
+
+def edges_of(G):
+    ends = tuple if G.is_directed() else sorted
+    return sorted((*ends((u, v)), data["weight"]) for u, v, data in G.edges(data=True))
+
+
+class TestToNetworkx:
+    @pytest.mark.parametrize("kind", [nx.Graph, nx.DiGraph, nx.MultiGraph, nx.MultiDiGraph], ids=lambda k: k.__name__)
+    def test_every_kind_comes_back_as_it_went(self, kind):
+        G = kind([("a", "b"), ("b", "c"), ("c", "c")])
+        if G.is_multigraph():
+            G.add_edge("a", "b")
+        for i, v in enumerate(G):
+            G.nodes[v]["features"] = [float(i)]
+        nx.set_edge_attributes(G, 2.5, "weight")
+        back = gn.to_networkx(gn.from_networkx(G, weights="weight"), kind)
+        assert type(back) is kind
+        assert edges_of(back) == edges_of(G)
+        assert {v: G.nodes[v]["features"] for v in G} == {v: back.nodes[v]["features"].tolist() for v in back}
+
+    def test_positions_and_globals_come_along(self):
+        graph = gn.Graph(np.ones((2, 1)), positions=[[0.0, 1.0], [2.0, 3.0]], globals=[7.0])
+        back = gn.to_networkx(graph)
+        assert back.nodes[1]["position"].tolist() == [2.0, 3.0]
+        assert back.graph["globals"].tolist() == [7.0]
+
+    @pytest.mark.parametrize(
+        ("senders", "receivers", "weights", "kind", "message"),
+        [
+            ([0], [1], None, nx.Graph, "the edge from 0 to 1 has no opposite"),
+            ([0, 1], [1, 0], [1.0, 2.0], nx.Graph, "two edges join 1 and 0; use a multigraph or a directed kind"),
+            ([0, 1], [1, 0], [1.0, 2.0], nx.MultiGraph, "no opposite with the same attributes"),
+            ([0, 0], [1, 1], None, nx.DiGraph, "two edges join 0 and 1; use a multigraph"),
+        ],
+    )
+    def test_what_the_kind_cannot_hold_is_refused(self, senders, receivers, weights, kind, message):
+        graph = gn.Graph(np.ones((2, 1)), senders, receivers, weights=weights)
+        with pytest.raises(gn.GraphError, match=message):
+            gn.to_networkx(graph, kind)
