@@ -220,7 +220,7 @@ def predict_gaussian_process(train: Array, targets: Array, test: Array) -> Array
 MEAN = Baseline("mean", carbon_counts, predict_mean)
 CARBON_COUNT = Baseline("line through carbon count", carbon_counts, predict_least_squares)
 WIENER = Baseline("six terms after Wiener 1947", wiener_descriptors, predict_least_squares)
-RIDGE = Baseline("ridge on subtree counts", subtree_counts_and_root, predict_ridge)
+RIDGE = Baseline("ridge on subtree counts and √n", subtree_counts_and_root, predict_ridge)
 GAUSSIAN_PROCESS = Baseline("Gaussian process on subtree counts", subtree_counts, predict_gaussian_process)
 BASELINES = (MEAN, CARBON_COUNT, WIENER, RIDGE, GAUSSIAN_PROCESS)
 

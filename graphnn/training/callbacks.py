@@ -54,7 +54,7 @@ class EarlyStopping:
 
 
 class Progress:
-    """A progress bar over epochs with the current losses; without a terminal plain lines.
+    """A progress bar over epochs with the current losses (extra "progress"); without a terminal plain lines.
 
     seconds: between plain lines, at least
 
@@ -75,7 +75,13 @@ class Progress:
     def begin_fit(self, run: Any) -> None:
         self._last, self._told = time.perf_counter(), 0
         if self.stream.isatty():
-            from tqdm import tqdm
+            try:
+                from tqdm import tqdm
+            except ImportError:
+                raise ImportError(
+                    'Progress on a terminal needs tqdm: pip install "graphnn[progress]", '
+                    "or give another stream for plain lines"
+                ) from None
 
             self._bar = tqdm(total=run.n_epochs, desc=self.description or None, file=self.stream, unit="epoch")
 

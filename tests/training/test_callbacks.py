@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -267,3 +268,14 @@ def test_progress_changes_no_bit():
     assert one.steps == other.steps
     for name, value in without.items():
         np.testing.assert_array_equal(with_bar[name], value)
+
+
+def test_a_terminal_without_tqdm_is_told_what_to_install(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    x, model = np.ones((2, 1)), gn.Dense(1)
+    with pytest.raises(ImportError, match=r'pip install "graphnn\[progress\]"'):
+        gn.fit(model, model.init(0, x), x, x, epochs=1, callbacks=[gn.Progress(stream=Terminal())])
