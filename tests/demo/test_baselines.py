@@ -212,7 +212,7 @@ class TestPredictors:
             ("mean", 36.24, 57.84),
             ("line through carbon count", 8.36, 14.17),
             ("six terms after Wiener 1947", 2.24, 2.76),
-            ("ridge on subtree counts", 1.94, 2.63),
+            ("ridge on subtree counts and √n", 1.94, 2.63),
             ("Gaussian process on subtree counts", 1.54, 3.5),
         ],
     )
