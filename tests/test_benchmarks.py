@@ -22,3 +22,12 @@ def test_training_step():
         assert f"{row:22} graphnn " in done.stdout
     assert done.stdout.count("a mini-batch costs") == 2
     assert "prototype" not in done.stdout
+
+
+def test_footprint_of_this_environment():
+    done = subprocess.run(
+        [sys.executable, "benchmarks/footprint.py", sys.executable, "json"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("json: ") and "packages; import" in done.stdout

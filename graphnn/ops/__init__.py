@@ -76,7 +76,6 @@ __all__ = [
     "leaky_relu",
     "log",
     "log_softmax",
-    "matmul",
     "max",
     "mean",
     "multilinear",
@@ -142,11 +141,6 @@ def _alike(*arrays: Array | None) -> bool:
 def dense(x: Array | SparseMatrix) -> Array:
     """Return features as a dense array, if they came in sparse."""
     return x.toarray() if isinstance(x, SparseMatrix) else x
-
-
-def matmul(x: Array, weight: Array) -> Array:
-    """Return x weight."""
-    return affine(x, weight)
 
 
 def affine(

@@ -141,6 +141,7 @@ class Run:
 
 
 def copied(params: Params) -> Params:
+    """Return the same parameters in arrays of their own."""
     return {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in params.items()}
 
 
@@ -157,6 +158,7 @@ def counted(predictions: Any, data: Data) -> tuple[Any, Any]:
 
 
 def number(who: str, value: Any) -> float:
+    """Return a loss or metric as a float, or say why it is none."""
     if np.shape(value) != ():
         raise TypeError(f"{who} must be a single number, got shape {np.shape(value)}; take its mean or sum")
     kind = np.asarray(value).dtype.kind

@@ -289,7 +289,7 @@ class TestProducts:
         np.testing.assert_allclose(
             ops.affine(x, self.W, self.B, activation), activation(x @ self.W + self.B), rtol=1e-13, atol=1e-15
         )
-        np.testing.assert_allclose(ops.matmul(x, self.W), x @ self.W, rtol=1e-13, atol=1e-15)
+        np.testing.assert_allclose(ops.affine(x, self.W), x @ self.W, rtol=1e-13, atol=1e-15)
 
     def test_no_input_columns_leave_the_bias(self):
         assert ops.affine(np.ones((2, 2, 0)), np.ones((0, 2)), np.array([1.0, 2.0])).tolist() == [[[1.0, 2.0]] * 2] * 2

@@ -64,7 +64,7 @@ FUNCTIONS = {
     "gather": (lambda x: ops.gather(x, np.array([3, 3, 0])), X),
     "gather-none": (lambda x: ops.gather(x, np.zeros(0, int)), X),
     "stop_gradient": (lambda x: x * ops.stop_gradient(x), X),
-    "matmul": (lambda x: ops.matmul(x, Y.T.astype(x.dtype)), X),
+    "affine-alone": (lambda x: ops.affine(x, Y.T.astype(x.dtype)), X),
     **{
         f"{name}-{kind}": (lambda x, name=name, s=segments: getattr(ops, name)(x, s), x)
         for name in ("segment_sum", "segment_mean", "segment_max", "segment_softmax", "segment_logsumexp")
