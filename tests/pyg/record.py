@@ -28,13 +28,13 @@ def write(family: str, cases: dict[str, tuple[torch.nn.Module, Call]]) -> None:
     versions = [f"torch {torch.__version__}", f"torch_geometric {torch_geometric.__version__}"]
     found = {"versions": np.array(versions)}
     for case, (module, call) in cases.items():
-        numbers = [_numbers(module.double().eval(), call, name, seed) for seed, name in enumerate(GRAPHS)]
+        numbers = [_numbers(module.double().eval(), call, graph, seed) for seed, graph in enumerate(GRAPHS)]
         found.update({f"{case}/{name}": joined(name, [part[name] for part in numbers]) for name in numbers[0]})
     np.savez_compressed(Path(__file__).with_name(f"{family}.npz"), **found)
 
 
-def _numbers(module: torch.nn.Module, call: Call, name: str, seed: int) -> dict[str, np.ndarray]:
-    given = arrays(name)
+def _numbers(module: torch.nn.Module, call: Call, graph: str, seed: int) -> dict[str, np.ndarray]:
+    given = arrays(graph)
     tensors = {name: torch.tensor(given[name], requires_grad=True) for name in ("nodes", "edges", "weights")}
     tensors["edge_index"] = torch.tensor(np.stack([given["senders"], given["receivers"]]))
     torch.manual_seed(seed)
