@@ -18,7 +18,6 @@ from threadpoolctl import threadpool_limits
 
 import graphnn as gn
 from graphnn import kernels
-from graphnn.demo.alkanes import Cosine, Scale
 from graphnn.demo.baselines import folds
 
 SEEDS, EPOCHS, WIDTH, STEP_SIZE = (0, 1), 1000, 32, 1e-2
@@ -45,7 +44,7 @@ KERNELS = [
 def network(kernel):
     """Return the model with this kernel."""
     first, second = (gn.Residual(gn.GraphConv(WIDTH, gn.silu, kernel=kernel)) for _ in range(2))
-    head = (gn.SumPool(), Scale(0.1), gn.Dense(WIDTH, gn.silu), gn.Dense(1), gn.Rescale())
+    head = (gn.SumPool(), gn.Scale(0.1), gn.Dense(WIDTH, gn.silu), gn.Dense(1), gn.Rescale())
     return gn.Sequential(gn.Dense(WIDTH, gn.silu), first, second, *head)
 
 
@@ -53,7 +52,7 @@ def held_out_errors(kernel, seed, splits, epochs, batch, y):
     """Return the error of every molecule when it was held out, in degrees C; nan where it never was."""
     model, errors = network(kernel), np.full(len(y), np.nan)
     for train, test in splits:
-        start, optimizer = model.init(seed, batch), gn.adam(Cosine(STEP_SIZE, epochs))
+        start, optimizer = model.init(seed, batch), gn.adam(gn.schedules.Cosine(STEP_SIZE, epochs))
         params, _ = gn.fit(model, start, batch[train], y[train], epochs=epochs, optimizer=optimizer)
         errors[test] = (model(params, batch[test]) - y[test])[:, 0]
     return errors

@@ -4,7 +4,7 @@ A model is a value, its parameters are a plain dict of arrays, and `model(params
 autograd differentiates. Start with `pack`, `Sequential`, `GraphConv`, `fit`; read `graphnn/layer.py` first.
 """
 
-from graphnn import datasets, initializers, kernels, losses, metrics, ops, propagation
+from graphnn import datasets, initializers, kernels, losses, metrics, models, ops, propagation, schedules
 from graphnn.autodiff import flatten, grad, hvp, jvp, multi_grad, value_and_grad
 from graphnn.batch import Batch
 from graphnn.checks import GraphError, TrainingDiverged
@@ -31,6 +31,7 @@ from graphnn.layers import (
     Dense,
     Dropout,
     Edges,
+    EdgesToNodes,
     Embedding,
     GINConv,
     Globals,
@@ -42,6 +43,7 @@ from graphnn.layers import (
     Nodes,
     Rescale,
     Residual,
+    Scale,
     Sequential,
     SumPool,
     set_target_scale,
@@ -75,6 +77,7 @@ __all__ = [
     "Dropout",
     "EarlyStopping",
     "Edges",
+    "EdgesToNodes",
     "Embedding",
     "GINConv",
     "Globals",
@@ -93,6 +96,7 @@ __all__ = [
     "Rescale",
     "Residual",
     "Run",
+    "Scale",
     "Sequential",
     "SumPool",
     "TrainingDiverged",
@@ -135,6 +139,7 @@ __all__ = [
     "mean_absolute_error",
     "mean_squared_error",
     "metrics",
+    "models",
     "momentum",
     "multi_grad",
     "multiclass_hinge",
@@ -152,6 +157,7 @@ __all__ = [
     "rmse",
     "rmsprop",
     "roc_auc",
+    "schedules",
     "select",
     "set_target_scale",
     "sgd",

@@ -20,7 +20,7 @@ FLOORS = {
     "ops": 3, "autodiff": 3,
     "graph": 4, "packed": 4, "batch": 4,
     "convert": 5, "kernels": 5, "insight.points": 5, "insight.lettering": 5,
-    "layer": 6, "propagation": 6, "losses": 6, "metrics": 6, "optim": 6, "insight.plot": 6, "insight.panels": 6,
+    "layer": 6, "propagation": 6, "losses": 6, "metrics": 6, "optim": 6, "schedules": 6, "insight.plot": 6, "insight.panels": 6,
     "layers": 7,
     "models": 8, "transforms": 8, "testing": 8, "training": 8, "insight": 8, "chem": 8, "datasets": 8,
     "estimators": 9,

@@ -78,6 +78,8 @@ LAYERS = [
     Row(gn.Edges(), level="edge", attributes=("edges",)),
     Row(gn.Globals(), level="graph", attributes=("global_features",)),
     Row(gn.Rescale()),
+    Row(gn.Scale(0.5)),
+    Row(gn.EdgesToNodes(), attributes=("edges",)),
     Row(gn.Dropout(0.5)),
     Row(gn.Dropout(0.5), "training", train=True, noisy=True),
     Row(gn.BatchNorm()),

@@ -28,16 +28,6 @@ STARTS = 3  # how often the decanes are predicted anew, since one time would be 
 
 
 @dataclass(frozen=True)
-class Scale(gn.Layer):
-    """h' = factor h: a sum over ten atoms comes back to the size of one."""
-
-    factor: float
-
-    def forward(self, params: Any, x: Array) -> Array:
-        return self.factor * x
-
-
-@dataclass(frozen=True)
 class Average(gn.Layer):
     """The mean of several members of one kind, with parameters of their own: "net0.0.dense.weight", "net1..."."""
 
@@ -51,17 +41,6 @@ class Average(gn.Layer):
         return total * (1.0 / self.count)
 
 
-@dataclass(frozen=True)
-class Cosine:
-    """A step size that falls to 0 along half a cosine wave (Loshchilov & Hutter, arXiv:1608.03983, one cycle)."""
-
-    start: float
-    steps: int
-
-    def __call__(self, step: int) -> float:
-        return self.start * 0.5 * (1 + np.cos(np.pi * min(step / self.steps, 1)))
-
-
 def network() -> gn.Sequential:
     """Return the model: each atom looks two bonds far, the molecule is the sum of its atoms."""
     return gn.Sequential(
@@ -69,7 +48,7 @@ def network() -> gn.Sequential:
         gn.Residual(gn.GraphConv(WIDTH, gn.silu, kernel=gn.kernels.adjacency)),
         gn.Residual(gn.GraphConv(WIDTH, gn.silu, kernel=gn.kernels.adjacency)),
         gn.SumPool(),
-        Scale(0.1),
+        gn.Scale(0.1),
         gn.Dense(WIDTH, gn.silu),
         gn.Dense(1),
         gn.Rescale(),
@@ -98,7 +77,8 @@ class Study:
             seed = 100 * self.seed + MEMBERS * start + i
             trained, _ = gn.fit(
                 self.model.member, self.model.member.init(seed, self.batch), self.batch[rows], self.y[rows],
-                epochs=self.epochs, optimizer=gn.adam(Cosine(STEP_SIZE, self.epochs)), seed=seed, callbacks=callbacks,
+                epochs=self.epochs, optimizer=gn.adam(gn.schedules.Cosine(STEP_SIZE, self.epochs)), seed=seed,
+                callbacks=callbacks,
             )  # fmt: skip
             params |= {f"net{i}.{name}": value for name, value in trained.items()}
         return params

@@ -5,7 +5,8 @@ from graphnn.layers.convolution import GINConv, GraphConv
 from graphnn.layers.dense import Dense, Embedding
 from graphnn.layers.dropout import Dropout
 from graphnn.layers.fingerprint import NeuralFingerprint
-from graphnn.layers.normalization import BatchNorm, LayerNorm, Rescale, set_target_scale
+from graphnn.layers.message import EdgesToNodes
+from graphnn.layers.normalization import BatchNorm, LayerNorm, Rescale, Scale, set_target_scale
 from graphnn.layers.pooling import Edges, Globals, MaxPool, MeanPool, Nodes, SumPool
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Dense",
     "Dropout",
     "Edges",
+    "EdgesToNodes",
     "Embedding",
     "GINConv",
     "Globals",
@@ -24,6 +26,7 @@ __all__ = [
     "Nodes",
     "Rescale",
     "Residual",
+    "Scale",
     "Sequential",
     "SumPool",
     "set_target_scale",

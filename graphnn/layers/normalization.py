@@ -1,4 +1,4 @@
-"""Normalisation: BatchNorm over the nodes of a batch, LayerNorm over the features of a node, Rescale for targets."""
+"""Normalisation: BatchNorm over the rows of a batch, LayerNorm over the features of a row, Scale, Rescale."""
 
 from __future__ import annotations
 
@@ -72,6 +72,23 @@ class LayerNorm(Layer):
         centred = h - ops.mean(h, axis=-1, keepdims=True)
         var = ops.mean(centred * centred, axis=-1, keepdims=True)
         return with_features(graphs, centred / ops.sqrt(var + self.eps) * scale + shift)
+
+
+@dataclass(frozen=True)
+class Scale(Layer):
+    """Multiply by a number: h' = factor h. A sum over the nodes of a graph comes back to the size of one.
+
+    (n, d) -> (n, d);  no parameters
+
+    >>> import numpy as np
+    >>> Scale(0.5)({}, np.array([[4.0]]))
+    array([[2.]])
+    """
+
+    factor: float
+
+    def forward(self, params: Scope, graphs: Any) -> Any:
+        return with_features(graphs, dense_features(graphs) * self.factor)
 
 
 @dataclass(frozen=True)

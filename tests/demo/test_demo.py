@@ -9,7 +9,7 @@ import pytest
 
 import graphnn as gn
 from graphnn.cli import main
-from graphnn.demo.alkanes import MEMBERS, Average, Cosine, Study, network
+from graphnn.demo.alkanes import MEMBERS, Average, Study, network
 from graphnn.demo.baselines import folds
 
 
@@ -60,10 +60,6 @@ class TestAlkanes:
         first = study.predict(study.train(train), test)
         study.y[test] += 1000.0
         np.testing.assert_array_equal(first, study.predict(study.train(train), test))
-
-    def test_step_size_falls_to_nothing(self):
-        schedule = Cosine(0.1, 10)
-        assert schedule(0) == 0.1 and abs(schedule(10)) < 1e-15 and schedule(99) == schedule(10)
 
 
 class TestNetwork:
