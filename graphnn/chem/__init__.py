@@ -1,0 +1,19 @@
+"""Molecules, read from SMILES by RDKit (extra `chem`): graphs of atoms and bonds, identity, scaffolds, descriptors."""
+
+from graphnn.chem.descriptors import descriptors, morgan
+from graphnn.chem.features import DMPNNFeatures, DuvenaudFeatures
+from graphnn.chem.molecules import Molecules, from_smiles
+from graphnn.chem.smiles import Failure, canonical, duplicates, scaffold
+
+__all__ = [
+    "DMPNNFeatures",
+    "DuvenaudFeatures",
+    "Failure",
+    "Molecules",
+    "canonical",
+    "descriptors",
+    "duplicates",
+    "from_smiles",
+    "morgan",
+    "scaffold",
+]
