@@ -11,6 +11,14 @@ from pathlib import Path
 from graphnn.checks import listing, nearest
 
 MOST_BYTES = 2**30  # a packed file of a few megabytes can unpack to any size
+FOREIGN = {
+    b"PK\x03\x04": "an Excel or zip file",
+    b"\xd0\xcf\x11\xe0": "an old Excel file",
+    b"PAR1": "a Parquet file",
+    b"\x1f\x8b": "a gzip file, whose name should end in .gz",
+    b"\xff\xfe": "UTF-16 text",
+    b"\xfe\xff": "UTF-16 text",
+}
 
 
 def read_bytes(path: str | os.PathLike) -> tuple[str, bytes]:
@@ -65,8 +73,9 @@ def _refuse_what_is_no_data(path: Path, data: bytes) -> None:
         raise ValueError(f"{path}: is empty ({len(data)} bytes)")
     if data[:1000].removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith((b"<!doctype html", b"<html")):
         raise ValueError(f"{path}: is a web page, not data; download the file itself, by its raw link")
-    if b"\x00" in data:
-        raise ValueError(f"{path}: holds zero bytes, so it is UTF-16 or no text at all; save it as UTF-8 text")
+    kind = next((kind for magic, kind in FOREIGN.items() if data.startswith(magic)), "")
+    if kind or b"\x00" in data:
+        raise ValueError(f"{path}: is {kind or 'a binary file'}; save it as UTF-8 text, a table as CSV (UTF-8)")
 
 
 def read_text(path: str | os.PathLike) -> tuple[str, str]:

@@ -167,7 +167,7 @@ BAD = {
     "blanks": ("g.json", " \n", ["is empty (2 bytes)"]),
     "a web page": ("g.graphml", "\n<!DOCTYPE HTML><html>404</html>", ["is a web page, not data", "raw link"]),
     "a marked web page": ("g.json", "\ufeff<html>404</html>", ["is a web page, not data"]),
-    "utf-16": ("g.csv", "a,b".encode("utf-16"), ["zero bytes", "UTF-16", "save it as UTF-8"]),
+    "utf-16": ("g.csv", "a,b".encode("utf-16"), ["UTF-16 text", "UTF-16", "save it as UTF-8"]),
     "latin-1": ("g.gml", 'graph [\n node [ id 0 label "ä" ]\n]'.encode("latin-1"), ["line 2 is not UTF-8 text (byte 0xe4)"]),
     "no gzip": ("g.gml.gz", "graph", ["cannot be unpacked", "Not a gzipped file", "download it again"]),
     "half a gzip": ("g.gml.gz", gzip.compress(b"graph [ ]" * 99)[:30], ["cannot be unpacked", "download it again"]),
