@@ -4,11 +4,26 @@ A model is a value, its parameters are a plain dict of arrays, and `model(params
 autograd differentiates. Start with `pack`, `Sequential`, `GraphConv`, `fit`; read `graphnn/layer.py` first.
 """
 
-from graphnn import datasets, initializers, kernels, losses, metrics, models, ops, propagation, schedules
+from graphnn import (
+    chem,
+    datasets,
+    initializers,
+    kernels,
+    losses,
+    metrics,
+    models,
+    ops,
+    propagation,
+    schedules,
+    splits,
+    uncertainty,
+)
 from graphnn.autodiff import flatten, grad, hvp, jvp, multi_grad, value_and_grad
 from graphnn.batch import Batch
+from graphnn.checkpoint import Checkpoint, load, save
 from graphnn.checks import GraphError, TrainingDiverged
 from graphnn.convert import from_adjacency, from_networkx, pack, to_networkx
+from graphnn.estimators import GraphClassifier, GraphRegressor, NodeClassifier
 from graphnn.graph import Graph, local
 from graphnn.initializers import (
     constant,
@@ -25,6 +40,7 @@ from graphnn.initializers import (
     zeros,
 )
 from graphnn.insight.params import diff, select, table
+from graphnn.insight.tree import tree
 from graphnn.layer import Layer
 from graphnn.layers import (
     BatchNorm,
@@ -45,6 +61,7 @@ from graphnn.layers import (
     Residual,
     Scale,
     Sequential,
+    Standardize,
     SumPool,
     set_target_scale,
 )
@@ -67,23 +84,28 @@ from graphnn.training.callbacks import EarlyStopping, Progress
 from graphnn.training.fit import fit, predict, steps
 from graphnn.training.live import LivePlot
 from graphnn.training.run import History, Run
+from graphnn.uncertainty import Ensemble
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Batch",
     "BatchNorm",
+    "Checkpoint",
     "Dense",
     "Dropout",
     "EarlyStopping",
     "Edges",
     "EdgesToNodes",
     "Embedding",
+    "Ensemble",
     "GINConv",
     "Globals",
     "Graph",
+    "GraphClassifier",
     "GraphConv",
     "GraphError",
+    "GraphRegressor",
     "History",
     "Layer",
     "LayerNorm",
@@ -91,6 +113,7 @@ __all__ = [
     "MaxPool",
     "MeanPool",
     "NeuralFingerprint",
+    "NodeClassifier",
     "Nodes",
     "Progress",
     "Rescale",
@@ -98,12 +121,14 @@ __all__ = [
     "Run",
     "Scale",
     "Sequential",
+    "Standardize",
     "SumPool",
     "TrainingDiverged",
     "accuracy",
     "adam",
     "adamw",
     "binary_cross_entropy",
+    "chem",
     "confusion_matrix",
     "constant",
     "cross_entropy",
@@ -133,6 +158,7 @@ __all__ = [
     "leaky_relu",
     "lecun",
     "lecun_normal",
+    "load",
     "local",
     "losses",
     "mae",
@@ -157,6 +183,7 @@ __all__ = [
     "rmse",
     "rmsprop",
     "roc_auc",
+    "save",
     "schedules",
     "select",
     "set_target_scale",
@@ -164,10 +191,13 @@ __all__ = [
     "sigmoid",
     "silu",
     "softplus",
+    "splits",
     "steps",
     "table",
     "tanh",
     "to_networkx",
+    "tree",
+    "uncertainty",
     "uniform",
     "value_and_grad",
     "zeros",

@@ -79,6 +79,7 @@ LAYERS = [
     Row(gn.Globals(), level="graph", attributes=("global_features",)),
     Row(gn.Rescale()),
     Row(gn.Scale(0.5)),
+    Row(gn.Standardize()),
     Row(gn.EdgesToNodes(), attributes=("edges",)),
     Row(gn.Dropout(0.5)),
     Row(gn.Dropout(0.5), "training", train=True, noisy=True),

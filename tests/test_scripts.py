@@ -13,8 +13,8 @@ import pytest
 import graphnn as gn
 
 DESIGN = Path(__file__).parents[1] / "docs" / "design.md"
-NOT_RUN = {"k": "the estimators are not built yet", "l": "loss_landscape is not built yet"}
-LATER = {"k": "GraphRegressor", "l": "loss_landscape"}
+NOT_RUN = {"l": "loss_landscape is not built yet"}
+LATER = {"l": "loss_landscape"}
 
 
 def fences():
@@ -266,3 +266,16 @@ def test_j_the_list_of_kernels_is_the_reference(regression, namespace):
     np.testing.assert_allclose(mine(params, namespace["sharper"]), by_hand(squared), atol=1e-12)
     assert len(namespace["blame"]) == len(namespace["graphs"])
     assert_gradient(lambda kernels: (by_hand(kernels) ** 2).mean(), namespace["kernel_list"], namespace["blame"])
+
+
+def test_k_an_estimator_in_the_tools_of_scikit_learn(world_of_k):
+    estimator, search = world_of_k["estimator"], world_of_k["search"]
+    assert estimator.params_["0.graphconv.weight"].shape == (3, 32)
+    assert len(estimator.history_.loss) == 60 and len(world_of_k["scores"]) == 3
+    assert search.best_params_["epochs"] in (20, 60)
+
+
+@pytest.fixture(scope="module")
+def world_of_k():
+    pytest.importorskip("sklearn", reason="script (k) is about scikit-learn's tools")
+    return execute("k", world())

@@ -27,20 +27,6 @@ ALWAYS = 3  # methane, ethane and propane
 STARTS = 3  # how often the decanes are predicted anew, since one time would be luck
 
 
-@dataclass(frozen=True)
-class Average(gn.Layer):
-    """The mean of several members of one kind, with parameters of their own: "net0.0.dense.weight", "net1..."."""
-
-    member: gn.Layer
-    count: int
-
-    def forward(self, params: Any, graphs: Any) -> Array:
-        total = self.member(params.scope("net0"), graphs)
-        for i in range(1, self.count):
-            total = total + self.member(params.scope(f"net{i}"), graphs)
-        return total * (1.0 / self.count)
-
-
 def network() -> gn.Sequential:
     """Return the model: each atom looks two bonds far, the molecule is the sum of its atoms."""
     return gn.Sequential(
@@ -55,9 +41,9 @@ def network() -> gn.Sequential:
     )
 
 
-def ensemble() -> Average:
+def ensemble() -> gn.Ensemble:
     """Return the model that the demo saves: the mean of the members."""
-    return Average(network(), MEMBERS)
+    return gn.Ensemble(network(), MEMBERS)
 
 
 class Study:
@@ -198,7 +184,7 @@ def _run(out: Path, seed: int, epochs: int, keep_open: bool) -> str:
     with plot:
         results.append(network_result(study, splits, plot))
     params = study.train(np.arange(len(study.y)))
-    np.savez(out / "alkanes.npz", **params)
+    gn.save(out / "alkanes.npz", params, model=study.model)
     _write_predictions(out / "alkanes.csv", study)
     text = _table(results, time.perf_counter() - start, seed)
     (out / "alkanes.txt").write_text(text + "\n", encoding="utf-8")

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Baseline = float | tuple[str, float]
+SETS = ("train", "validation")  # what the two sets of points are called
 
 
 class ScatterPanel:
@@ -42,7 +43,10 @@ class ScatterPanel:
     [['', 'RMSE', 'R²'], ['train', '0.289', '0.875'], ['mean', '2.00', '']]
     """
 
-    def __init__(self, ax: Axes, *, baseline: Baseline | None = None, units: str | None = None, worst: int = 3) -> None:
+    def __init__(
+        self, ax: Axes, *, baseline: Baseline | None = None, units: str | None = None, worst: int = 3,
+        sets: tuple[str, str] = SETS,
+    ) -> None:  # fmt: skip
         from matplotlib.ticker import MaxNLocator
 
         self.ax = ax
@@ -63,7 +67,8 @@ class ScatterPanel:
         self.hint = haloed(ax)
         self.hint.set(zorder=7, bbox={"facecolor": paper, "edgecolor": ink, "linewidth": 0.5})
         compared = _named(baseline)
-        rows = [("●", TRAIN, "train"), ("◆", VALIDATION, "validation"), *(("", ink, name) for name, _ in compared)]
+        self.sets = dict(zip(SETS, sets, strict=True))
+        rows = [("●", TRAIN, sets[0]), ("◆", VALIDATION, sets[1]), *(("", ink, name) for name, _ in compared)]
         self.table = Table(ax, "upper left", ["RMSE", "R²"], rows)
         for _, value in compared:
             self.table.fill(2, [three_figures(value), ""])
@@ -111,7 +116,7 @@ class ScatterPanel:
             if distance.size and distance[index] <= reach:
                 reach, actual, predicted = distance[index], float(pairs.actual[index]), float(pairs.predicted[index])
                 values = f"actual {three_figures(actual)}, predicted {three_figures(predicted)}"
-                found = f"{pairs.name(index)}  ({name})\n{values}", (actual, predicted)
+                found = f"{pairs.name(index)}  ({self.sets[name]})\n{values}", (actual, predicted)
         return found
 
     def _name_worst(self, pixels: Array, table: Array) -> None:
@@ -249,8 +254,10 @@ class ConfusionPanel:
     'accuracy   train 0.850'
     """
 
-    def __init__(self, ax: Axes, n_classes: int, *, baseline: Baseline | None = None) -> None:
-        self.baseline = baseline
+    def __init__(
+        self, ax: Axes, n_classes: int, *, baseline: Baseline | None = None, sets: tuple[str, str] = SETS
+    ) -> None:
+        self.baseline, self.sets = baseline, sets
         self.ink, self.paper = prepare(ax, "predicted class", "actual class")
         self.image = ax.imshow(np.ones((n_classes, n_classes, 3)), interpolation="nearest", aspect="equal")
         every = -(-n_classes // 12)
@@ -278,8 +285,8 @@ class ConfusionPanel:
             text.set_text(f"{shown.counts[cell]}")
             text.set_color("white" if share[cell] > 0.65 else self.ink)
             text.set_alpha(0.35 if shown.counts[cell] == 0 else 1.0)
-        held_out = [] if validation is None else [("validation", validation.accuracy)]
-        parts = [("train", train.accuracy), *held_out, *_named(self.baseline)]
+        held_out = [] if validation is None else [(self.sets[1], validation.accuracy)]
+        parts = [(self.sets[0], train.accuracy), *held_out, *_named(self.baseline)]
         self.heading.set_text("accuracy   " + "   ".join(f"{name} {value:.3f}" for name, value in parts))
 
 

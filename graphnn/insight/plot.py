@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphnn.insight.lettering import LUMINANCE, SMALL, TEXT_SIZE, TRAIN, entitle, ink_and_paper
-from graphnn.insight.panels import Baseline, ConfusionPanel, LossPanel, ScatterPanel
+from graphnn.insight.panels import SETS, Baseline, ConfusionPanel, LossPanel, ScatterPanel
 from graphnn.insight.points import Classes, Pairs, real_numbers, split_labels
 from graphnn.types import Array
 
@@ -34,6 +34,7 @@ def predicted_vs_actual(
     units: str | None = None,
     title: str | None = None,
     worst: int = 3,
+    sets: tuple[str, str] = SETS,
 ) -> Axes:
     """Draw predictions against what was measured, with the line y = x and RMSE and R2 of each set.
 
@@ -42,6 +43,7 @@ def predicted_vs_actual(
     validation: (predicted, actual) of the points held out. spread: an uncertainty bar at each prediction,
     (n,) half-lengths or (2, n) lengths below and above. baseline: an RMSE, or (name, RMSE), to compare with.
     units: of the target, for the axis labels. ax: where to draw; a new pyplot figure if None.
+    sets: what the two sets of points are called.
 
     Raises ValueError where shapes or the number of labels do not fit, TypeError for no real numbers.
 
@@ -54,7 +56,7 @@ def predicted_vs_actual(
     train = Pairs.of(predicted, actual, names.get("train"))
     held_out = None if validation is None else Pairs.of(*validation, names.get("validation"))
     ax = _new_axes(4.4, 4.4) if ax is None else ax
-    panel = ScatterPanel(ax, baseline=baseline, units=units, worst=worst)
+    panel = ScatterPanel(ax, baseline=baseline, units=units, worst=worst, sets=sets)
     if spread is not None:
         panel.ends = _draw_spread(ax, train, real_numbers(spread, "spread", "predicted_vs_actual"))
     panel.update(train, held_out)
@@ -98,11 +100,12 @@ def confusion_matrix(
     ax: Axes | None = None,
     validation: tuple[Array, Array] | None = None,
     title: str | None = None,
+    sets: tuple[str, str] = SETS,
 ) -> Axes:
     """Draw how often each class was taken for each, from scores (n, c) and integer classes (n,).
 
-    With validation (predicted, actual) its matrix is drawn instead; the heading gives the accuracy of both.
-    Raises ValueError where shapes do not fit or a class lies outside 0..c-1.
+    With validation (predicted, actual) its matrix is drawn instead; the heading gives the accuracy of both,
+    called by the names in `sets`. Raises ValueError where shapes do not fit or a class lies outside 0..c-1.
 
     >>> from matplotlib.figure import Figure
     >>> scores = [[2.0, 0.0], [0.0, 1.0], [0.5, 1.0]]
@@ -112,7 +115,7 @@ def confusion_matrix(
     train = Classes.of(predicted, actual)
     held_out = None if validation is None else Classes.of(*validation)
     ax = _new_axes(4.0, 4.2) if ax is None else ax
-    ConfusionPanel(ax, len(train.counts)).update(train, held_out)
+    ConfusionPanel(ax, len(train.counts), sets=sets).update(train, held_out)
     entitle(ax, title, pad=22)
     return ax
 

@@ -6,7 +6,7 @@ from graphnn.layers.dense import Dense, Embedding
 from graphnn.layers.dropout import Dropout
 from graphnn.layers.fingerprint import NeuralFingerprint
 from graphnn.layers.message import EdgesToNodes
-from graphnn.layers.normalization import BatchNorm, LayerNorm, Rescale, Scale, set_target_scale
+from graphnn.layers.normalization import BatchNorm, LayerNorm, Rescale, Scale, Standardize, set_target_scale
 from graphnn.layers.pooling import Edges, Globals, MaxPool, MeanPool, Nodes, SumPool
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Residual",
     "Scale",
     "Sequential",
+    "Standardize",
     "SumPool",
     "set_target_scale",
 ]

@@ -1,4 +1,4 @@
-"""Normalisation: BatchNorm over the rows of a batch, LayerNorm over the features of a row, Scale, Rescale."""
+"""Norms: BatchNorm over the rows of a batch, LayerNorm over the features of a row; Standardize, Scale, Rescale."""
 
 from __future__ import annotations
 
@@ -72,6 +72,47 @@ class LayerNorm(Layer):
         centred = h - ops.mean(h, axis=-1, keepdims=True)
         var = ops.mean(centred * centred, axis=-1, keepdims=True)
         return with_features(graphs, centred / ops.sqrt(var + self.eps) * scale + shift)
+
+
+@dataclass(frozen=True)
+class Standardize(Layer):
+    """The first layer for inputs of any scale: h' = (h - centre) / spread, column by column, as `init` found them.
+
+    A column that is the same in all rows is only divided by its size, so that a constant 1 stays 1. Nothing is
+    learned: the numbers are those of the rows given to `init`, which should be those of the training.
+
+    (n, d) -> (n, d);  running_centre: (d,) mean    running_spread: (d,) standard deviation
+
+    >>> import numpy as np
+    >>> x = np.array([[1.0, 5.0], [3.0, 5.0]])
+    >>> Standardize()(Standardize().init(0, x), x).tolist()
+    [[-1.0, 1.0], [1.0, 1.0]]
+    """
+
+    def forward(self, params: Scope, graphs: Any) -> Any:
+        h = dense_features(graphs)
+
+        def centre(rng: Any, shape: tuple[int, ...]) -> Any:
+            return centre_and_spread(h)[0]
+
+        def spread(rng: Any, shape: tuple[int, ...]) -> Any:
+            return centre_and_spread(h)[1]
+
+        c, s = params("running_centre", h.shape[-1:], centre), params("running_spread", h.shape[-1:], spread)
+        return with_features(graphs, (h - ops.stop_gradient(c)) / ops.stop_gradient(s))
+
+
+def centre_and_spread(h: Any) -> tuple[Any, Any]:
+    """Return mean and standard deviation of the columns; of constant ones 0 and their size, never a spread of 0."""
+    h = h.astype(float)
+    if len(h) == 0:
+        return h.sum(axis=0), h.sum(axis=0) + 1
+    constant = h.max(axis=0) == h.min(axis=0)
+    centre = ops.where(constant, 0.0, h.mean(axis=0))
+    largest = abs(h - centre).max(axis=0)
+    largest = largest + (largest == 0)
+    spread = largest * (((h - centre) / largest) ** 2).mean(axis=0) ** 0.5  # squares of about 1, at any scale
+    return centre, spread + (spread == 0)
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class EarlyStopping:
 class Progress:
     """A progress bar over epochs with the current losses (extra "progress"); without a terminal plain lines.
 
-    seconds: between plain lines, at least
+    seconds: between plain lines, at least;  plain: lines on a terminal too, for which tqdm is not needed
 
     >>> import numpy as np
     >>> from graphnn import Dense, fit
@@ -66,21 +66,22 @@ class Progress:
     epoch 5/5, loss ...
     """
 
-    def __init__(self, description: str = "", *, stream: TextIO | None = None, seconds: float = 10.0):
-        self.description, self.seconds = description, seconds
+    def __init__(
+        self, description: str = "", *, stream: TextIO | None = None, seconds: float = 10.0, plain: bool = False
+    ):
+        self.description, self.seconds, self.plain = description, seconds, plain
         self.stream = sys.stderr if stream is None else stream
         self._bar: Any = None
         self._told = 0
 
     def begin_fit(self, run: Any) -> None:
         self._last, self._told = time.perf_counter(), 0
-        if self.stream.isatty():
+        if self.stream.isatty() and not self.plain:
             try:
                 from tqdm import tqdm
             except ImportError:
                 raise ImportError(
-                    'Progress on a terminal needs tqdm: pip install "graphnn[progress]", '
-                    "or give another stream for plain lines"
+                    'Progress on a terminal needs tqdm: pip install "graphnn[progress]", or say plain=True'
                 ) from None
 
             self._bar = tqdm(total=run.n_epochs, desc=self.description or None, file=self.stream, unit="epoch")

@@ -138,3 +138,23 @@ class TestSetTargetScale:
     def test_targets_that_do_not_fit_are_refused(self, targets, message):
         with pytest.raises(ValueError, match=message):
             gn.set_target_scale(gn.Rescale().init(0, np.ones((1, 2))), targets)
+
+
+class TestStandardize:
+    def test_columns_by_hand(self):
+        x = np.array([[1.0, 7.0, 0.0, -3.0], [5.0, 7.0, 0.0, -3.0]])
+        layer = gn.Standardize()
+        params = layer.init(0, x)
+        assert params["running_centre"].tolist() == [3, 0, 0, 0]
+        assert params["running_spread"].tolist() == [2, 7, 1, 3]
+        np.testing.assert_array_equal(layer(params, x), [[-1, 1, 0, -1], [1, 1, 0, -1]])
+
+    def test_training_leaves_it_alone(self):
+        rows = np.random.default_rng(0).normal(3, 2, size=(20, 2))
+        model = gn.Sequential(gn.Standardize(), gn.Dense(1))
+        params, _ = gn.fit(model, model.init(0, rows), rows, rows[:, :1], epochs=3)
+        np.testing.assert_allclose(params["0.standardize.running_centre"], rows.mean(axis=0))
+        np.testing.assert_allclose(params["0.standardize.running_spread"], rows.std(axis=0))
+
+    def test_without_nodes(self):
+        assert gn.Standardize()(gn.Standardize().init(0, np.ones((0, 2))), np.ones((0, 2))).shape == (0, 2)

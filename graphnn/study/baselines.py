@@ -1,0 +1,109 @@
+"""What a graph network has to beat: the mean or the commonest class, and models on descriptors, on the same rows.
+
+Every baseline learns from the training rows, chooses on the validation rows, and is scored as the network is.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import NamedTuple
+
+import numpy as np
+
+from graphnn import chem, ops
+from graphnn.datasets.tables import Targets
+from graphnn.kernels import adjacency
+from graphnn.propagation import propagate
+from graphnn.splits import Split
+from graphnn.study.metrics import scores
+from graphnn.study.rows import MOLECULES, NODES, Rows
+from graphnn.study.train import Examples
+
+PENALTIES = tuple(10.0**k for k in range(-2, 5))
+
+
+class Description(NamedTuple):
+    """Numbers that describe every row, (n_rows, d), and what they are called in the table of results."""
+
+    values: np.ndarray
+    name: str
+
+
+def describe(rows: Rows, examples: Examples, kept: np.ndarray) -> Description:
+    """Return RDKit's descriptors, for graphs sizes and sums of features, for nodes those of a node and around it."""
+    if rows.kind == MOLECULES:
+        return Description(chem.descriptors([rows.things[i] for i in kept])[0], "RDKit descriptors")
+    batch = examples.batch
+    nodes = np.asarray(ops.dense(batch.nodes), float)
+    if rows.kind == NODES:
+        around = propagate(batch, nodes, kernel=adjacency, restart=0.0, steps=1)
+        return Description(np.concatenate([nodes, around], axis=1), "features of a node and its neighbours")
+    sizes = np.stack([np.ones(batch.n_nodes), batch.receiver_segments.sizes], axis=1)
+    columns = [sizes, nodes]
+    if batch.edges is not None:
+        columns.append(ops.segment_sum(np.asarray(batch.edges, float), batch.receiver_segments))
+    return Description(ops.segment_sum(np.concatenate(columns, axis=1), batch.node_segments), "sums of features")
+
+
+def baselines(description: Description, targets: Targets, split: Split) -> dict[str, dict[str, float]]:
+    """Return {name: scores on the test rows} of each baseline that this task has."""
+    found = {}
+    base = "most common class" if targets.task == "classification" else "mean of the training rows"
+    found[base] = _constant(targets, split)
+    found[f"ridge on {description.name}"] = _ridge(description.values, targets, split)
+    if find_spec("sklearn") is not None:
+        found[f"boosted trees on {description.name}"] = _trees(description.values, targets, split)
+    return {name: scores(predicted, targets, split.test) for name, predicted in found.items()}
+
+
+def _columns(targets: Targets) -> tuple[np.ndarray, np.ndarray]:
+    """Return targets as columns of numbers, classes one-hot, and which are known. (n, k) and (n, k)"""
+    if targets.task != "classification":
+        return targets.values, targets.mask
+    hot = targets.values[:, None] == np.arange(len(targets.classes))
+    return hot.astype(float), np.repeat(targets.mask[:, None], hot.shape[1], axis=1)
+
+
+def _constant(targets: Targets, split: Split) -> np.ndarray:
+    values, mask = _columns(targets)
+    means = [column[split.train][known[split.train]].mean() for column, known in zip(values.T, mask.T, strict=True)]
+    return np.tile(means, (len(split.test), 1))
+
+
+def _ridge(x: np.ndarray, targets: Targets, split: Split) -> np.ndarray:
+    """Return ridge regression on standardised descriptors, the penalty of each column chosen on validation."""
+    values, mask = _columns(targets)
+    mean, scale = x[split.train].mean(axis=0), x[split.train].std(axis=0)
+    z = np.clip((x - mean) / np.where(scale > 0, scale, 1), -10, 10)  # beyond ten deviations a line means nothing
+    out = []
+    for y, known in zip(values.T, mask.T, strict=True):
+        train, kept = split.train[known[split.train]], split.validation[known[split.validation]]
+        middle = y[train].mean()
+        u, s, v = np.linalg.svd(z[train], full_matrices=False)
+        along = u.T @ (y[train] - middle)
+        fits = [middle + z @ (v.T @ (along * s / (s**2 + penalty))) for penalty in PENALTIES]
+        errors = [np.mean((fit - y)[kept] ** 2) if len(kept) else 0.0 for fit in fits]
+        out.append(fits[int(np.argmin(errors))][split.test])
+    predicted = np.stack(out, axis=1)
+    return predicted if targets.task == "regression" else np.clip(predicted, 0, 1)
+
+
+def _trees(x: np.ndarray, targets: Targets, split: Split) -> np.ndarray:
+    """Return gradient-boosted trees of scikit-learn at its defaults, one model for each target."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    if targets.task == "classification":
+        train = split.train[targets.mask[split.train]]
+        model = HistGradientBoostingClassifier(random_state=0).fit(x[train], targets.values[train])
+        out = np.zeros((len(split.test), len(targets.classes)))
+        out[:, model.classes_] = model.predict_proba(x[split.test])
+        return out
+    columns = []
+    for y, known in zip(targets.values.T, targets.mask.T, strict=True):
+        train = split.train[known[split.train]]
+        if targets.task == "multilabel" and len(set(y[train])) == 2:
+            model = HistGradientBoostingClassifier(random_state=0).fit(x[train], y[train])
+            columns.append(model.predict_proba(x[split.test])[:, 1])
+        else:
+            columns.append(HistGradientBoostingRegressor(random_state=0).fit(x[train], y[train]).predict(x[split.test]))
+    return np.stack(columns, axis=1)

@@ -1,0 +1,138 @@
+"""Predictions of a finished run for a new table, with spread, interval and a word on what is unlike the training."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from graphnn.checkpoint import Checkpoint, load
+from graphnn.datasets.tables import Targets, targets
+from graphnn.insight.params import table
+from graphnn.insight.tree import tree
+from graphnn.study.domain import Domain
+from graphnn.study.folder import prediction_columns, prediction_header, write_table
+from graphnn.study.metrics import NAMES, scores
+from graphnn.study.rows import NODES, Rows, featurize, read_rows
+from graphnn.study.train import Interval, predict_rows
+from graphnn.uncertainty import members
+
+NOTE = "unlike the training"
+
+
+def load_run(run: Path) -> Checkpoint:
+    """Return the checkpoint of a run's folder."""
+    path = run / "model.npz"
+    if not path.is_file():
+        raise FileNotFoundError(f"{run} is no finished run: it has no model.npz; make one with graphnn train")
+    saved = load(path)
+    if "targets" not in saved.info:
+        raise ValueError(f"{path} was not written by graphnn train; load it with graphnn.load")
+    return saved
+
+
+def predict_table(
+    run: Path, path: str, out: Path, *, smiles: str | None = None, graphs: str | None = None, name: str | None = None,
+    skip: bool = False,
+) -> str:  # fmt: skip
+    """Write the table with predictions beside it, and return what there is to say.
+
+    A row that the featurizer cannot represent is refused, or with `skip` left blank. Rows unlike the training are
+    predicted all the same, with a note and a warning. Where the table has the targets too, the scores are returned.
+    """
+    saved = load_run(run)
+    kind, key = saved.info["kind"], saved.info["key"]
+    if kind == "molecules" and smiles is None and graphs is None:
+        smiles = key
+    rows = read_rows(path, smiles=smiles, graphs=graphs, name=name or (key if graphs else None))
+    if rows.kind != kind:
+        raise ValueError(f"{run} was trained on {kind} and {path} was read as {rows.kind}; give --smiles or --graphs")
+    with threadpool_limits(1):
+        batch, kept, failures = featurize(rows, saved.featurizer, skip=skip)
+        each = np.stack([
+            predict_rows(saved.model.member, params, batch, saved.model.link) for params in members(saved.params)
+        ])  # fmt: skip
+    mean, spread = each.mean(axis=0), each.std(axis=0, ddof=1) if len(each) > 1 else None
+    wanted = _empty_targets(saved.info["targets"])
+    told = saved.info["interval"]
+    interval = Interval(told["task"], tuple(_number(v) for v in told["values"]), told["level"])
+    notes = Domain.from_json(saved.info["domain"]).outside(
+        batch, saved.featurizer.node_names, saved.featurizer.edge_names
+    )
+    if kind == NODES:
+        notes = notes * len(kept)
+    _write(out, rows, kept, mean, spread, interval, wanted, len(each), notes, failures)
+    return "\n".join(_report(out, rows, kept, mean, wanted, notes, failures))
+
+
+def _number(value: float | None) -> float:
+    return float("inf") if value is None else float(value)
+
+
+def _empty_targets(told: dict[str, Any]) -> Targets:
+    none = np.zeros((0, len(told["names"])))
+    return Targets(none, none.astype(bool), told["task"], tuple(told["classes"]), tuple(told["names"]))
+
+
+def _write(
+    out: Path, rows: Rows, kept: np.ndarray, mean: np.ndarray, spread: np.ndarray | None, interval: Interval,
+    wanted: Targets, n_members: int, notes: Sequence[str], failures: Sequence[tuple[int, str, str]],
+) -> None:  # fmt: skip
+    """Write the columns of the table, then those of the predictions."""
+    columns = prediction_columns(mean, spread, interval, wanted)
+    header = [entry for name in wanted.names for entry in prediction_header(name, wanted, n_members)]
+    found = {int(row): [*(e for of in columns for e in of[i]), notes[i]] for i, row in enumerate(kept)}
+    found |= {row: [*[""] * len(header), f"not predicted: {reason}"] for row, _, reason in failures}
+    own = list(rows.table.columns)
+    clash = [name for name in (*header, NOTE) if name in own]
+    if clash:
+        raise ValueError(
+            f"{rows.table.path} has a column {clash[0]!r} already; rename it, for the prediction is called so"
+        )
+    entries = zip(*rows.table.columns.values(), strict=True)
+    write_table(out, [*own, *header, NOTE], [[*line, *found[row]] for row, line in enumerate(entries)])
+
+
+def _report(
+    out: Path, rows: Rows, kept: np.ndarray, mean: np.ndarray, wanted: Targets, notes: Sequence[str],
+    failures: Sequence[tuple[int, str, str]],
+) -> list[str]:  # fmt: skip
+    odd = [i for i, note in enumerate(notes) if note]
+    if odd and rows.kind != NODES:
+        first = f"row {kept[odd[0]]}: {notes[odd[0]]}"
+        print(f"warning: {len(odd)} of {len(kept)} rows are unlike the training ({first})", file=sys.stderr)
+    lines = [f"{len(kept)} {rows.unit}s predicted, {out} written"]
+    if failures:
+        row, text, reason = failures[0]
+        lines.append(f"{len(failures)} rows skipped, such as row {row} {text!r}: {reason}")
+    if all(name in rows.table.columns for name in wanted.names):
+        lines += _scores(rows, kept, mean, wanted)
+    return lines
+
+
+def _scores(rows: Rows, kept: np.ndarray, mean: np.ndarray, wanted: Targets) -> list[str]:
+    """Return how right the predictions are, where the table knows the targets."""
+    try:
+        known = targets(rows.table, wanted.names, wanted.task)
+    except ValueError:  # a constant, or a class alone: no targets to learn from, and none to be scored by
+        return []
+    if known.classes != wanted.classes:
+        return []
+    found = scores(mean, known._replace(values=known.values[kept], mask=known.mask[kept]), np.arange(len(kept)))
+    return [
+        "the table has the targets too: " + ", ".join(f"{NAMES[name]} {value:.3f}" for name, value in found.items())
+    ]
+
+
+def inspect_run(run: Path, like: str) -> str:
+    """Return what a run learned, its architecture, a table of the parameters of this pattern, and its report."""
+    saved = load_run(run)
+    told, model = saved.info["targets"], saved.model
+    head = f"{run}: {told['task']} of {', '.join(told['names'])}, {model.count} networks, graphnn {saved.version}"
+    architecture = tree(model.member, members(saved.params)[0])
+    report = (run / "report.txt").read_text(encoding="utf-8").rstrip() if (run / "report.txt").is_file() else ""
+    return "\n\n".join([head, architecture, str(table(saved.params, like=like)), report]).rstrip()
