@@ -270,7 +270,7 @@ class TestTargets:
                     "target 'y' is not numeric: row 2 (line 4) has 'n.d.'",
                     "1 of 3 rows",
                     "blank",
-                    'task="classification"',
+                    "task to classification",
                 ],
             ),
             ({"y": ["a", "b", "b"]}, "y", "regression", ["column 'y' is not numeric: row 0 (line 2) has 'a'"]),
@@ -280,12 +280,12 @@ class TestTargets:
                 None,
                 ["target 'y' has 4 different entries in 4 rows", "'a', 'b', 'c'", "too many for classes"],
             ),
-            ({"y": [1.5, 2.5, 3.5]}, "y", "classification", ["3 different entries in 3 rows", 'task="regression"']),
+            ({"y": [1.5, 2.5, 3.5]}, "y", "classification", ["3 different entries in 3 rows", "task to regression"]),
             (
                 {"a": [0, 1, 0, 1], "b": [1.5, 2, 3, 4]},
                 ["a", "b"],
                 None,
-                ["'a' is classification and 'b' is regression", "one by one", 'task="regression"'],
+                ["'a' is classification and 'b' is regression", "one by one", "task to regression"],
             ),
             (
                 {"a": [0, 1, 0, 1], "b": [1, 2, 1, 2]},
