@@ -197,7 +197,7 @@ def targets(table: Table, names: str | Sequence[str], task: str | None = None) -
     if len(kinds) > 1:
         raise ValueError(
             f"targets: {' and '.join(f'{name!r} is {kind}' for name, kind in own.items())}; "
-            'train them one by one, or set the task to regression to take all as numbers'
+            "train them one by one, or set the task to regression to take all as numbers"
         )
     if kinds == {"regression"}:
         values = np.stack([table.numbers(name) for name in columns], axis=1)
@@ -223,7 +223,7 @@ def _task(table: Table, name: str) -> str:
         rows = [row for row, text in enumerate(table.column(name)) if math.isinf(_number(text))]
         raise ValueError(
             f"{table.path}: target {name!r} is not numeric: {table.cell(name, rows[0])}, and {len(rows)} of "
-            f'{table.n_rows} rows are no numbers; correct them, leave them blank, or set the task to classification'
+            f"{table.n_rows} rows are no numbers; correct them, leave them blank, or set the task to classification"
         )
     distinct, counts = np.unique(values, return_counts=True)
     small = (distinct == np.round(distinct)).all() and distinct[0] >= -1 and distinct[-1] <= MOST_CLASSES
@@ -258,7 +258,7 @@ def _refuse_nothing_to_learn(table: Table, name: str, kind: str) -> None:
     if kind != "regression" and len(distinct) > 2 and 2 * len(distinct) > len(known):
         raise ValueError(
             f"{who} has {len(distinct)} different entries in {len(known)} rows, such as {listing(known[:3])}: too many "
-            'for classes; choose another column, or set the task to regression if these are numbers'
+            "for classes; choose another column, or set the task to regression if these are numbers"
         )
 
 
