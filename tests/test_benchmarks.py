@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -31,3 +33,13 @@ def test_footprint_of_this_environment():
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("json: ") and "packages; import" in done.stdout
+
+
+def test_molecules():
+    pytest.importorskip("rdkit", reason="the benchmark reads SMILES")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "benchmarks/molecules.py", "--smoke"],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "DMPNNFeatures" in done.stdout and "molecules a second once packed" in done.stdout

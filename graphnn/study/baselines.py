@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from graphnn import chem, ops
+from graphnn.batch import Batch
 from graphnn.datasets.tables import Targets
 from graphnn.kernels import adjacency
 from graphnn.propagation import propagate
@@ -45,13 +46,17 @@ def describe(rows: Rows, examples: Examples, kept: np.ndarray) -> Description:
     return Description(ops.segment_sum(np.concatenate(columns, axis=1), batch.node_segments), "sums of features")
 
 
-def baselines(description: Description, targets: Targets, split: Split) -> dict[str, dict[str, float]]:
-    """Return {name: scores on the test rows} of each baseline that this task has."""
+def baselines(
+    description: Description, targets: Targets, split: Split, network: Batch | None = None
+) -> dict[str, dict[str, float]]:
+    """Return {name: scores on the test rows} of each baseline that this task has. network: whose nodes the rows are."""
     found = {}
     base = "most common class" if targets.task == "classification" else "mean of the training rows"
     found[base] = _constant(targets, split)
     found[f"ridge on {description.name}"] = _ridge(description.values, targets, split)
-    if find_spec("sklearn") is not None:
+    if network is not None:
+        found["targets spread along the edges"] = _spread(network, targets, split)
+    elif find_spec("sklearn") is not None:
         found[f"boosted trees on {description.name}"] = _trees(description.values, targets, split)
     return {name: scores(predicted, targets, split.test) for name, predicted in found.items()}
 
@@ -86,6 +91,18 @@ def _ridge(x: np.ndarray, targets: Targets, split: Split) -> np.ndarray:
         out.append(fits[int(np.argmin(errors))][split.test])
     predicted = np.stack(out, axis=1)
     return predicted if targets.task == "regression" else np.clip(predicted, 0, 1)
+
+
+def _spread(network: Batch, targets: Targets, split: Split) -> np.ndarray:
+    """Return for each node the mean of the training targets, weighted by how much of each arrives there."""
+    values, mask = _columns(targets)
+    seen = mask & np.isin(np.arange(len(mask)), split.train)[:, None]
+    known = np.where(seen, values, 0.0)
+    middle = known.sum(axis=0) / seen.sum(axis=0)
+    arrives = propagate(network, np.concatenate([known, seen], axis=1), restart=0.1)
+    total, amount = np.split(arrives, 2, axis=1)
+    reached = amount > 1e-12
+    return np.where(reached, total / np.where(reached, amount, 1), middle)[split.test]
 
 
 def _trees(x: np.ndarray, targets: Targets, split: Split) -> np.ndarray:

@@ -43,7 +43,8 @@ def _train(request: Request, command: list[str]) -> str:
     print(report.opening(material, model, settings), flush=True)
     results = [_train_split(name, split, material, model, request) for name, split in material.parts]
     description = describe(rows, examples, material.kept)
-    compared = [baselines(description, examples.targets, result.split) for result in results]
+    network = examples.batch if examples.per == "node" else None
+    compared = [baselines(description, examples.targets, result.split, network) for result in results]
     interval = _pooled(results, examples.targets)
     text = report.closing(results, compared, examples.targets, interval)
     _write(out, material, model, results, compared, interval, text)

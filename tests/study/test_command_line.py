@@ -12,6 +12,7 @@ from pathlib import Path
 import networkx as nx
 import numpy as np
 import pytest
+from datasets.real_files import real_file
 
 import graphnn as gn
 from graphnn.cli import main
@@ -239,6 +240,21 @@ class TestNodes:
         rows = read(tmp_path / "run" / "predictions.csv")
         assert all(int(row["name"][1:]) % 3 for row in rows)  # the others have no known club
         assert all(row["actual club"] == club.nodes[int(row["name"][1:])]["club"] for row in rows)
+
+    def test_a_real_network_and_groups_of_its_authors(self, tmp_path, capsys):
+        """netscience, 1589 scientists who wrote together; the groups are networkx's, known for one in four."""
+        path = real_file("networks/netscience.gml.zip")
+        network = gn.datasets.read_graph(path)
+        groups = nx.community.greedy_modularity_communities(network, weight="value")[:8]
+        known = {author: f"group {i}" for i, group in enumerate(groups) for author in group}
+        write(tmp_path / "authors.csv", ["author", "group"], [[a, known.get(a, "")] for a in network])
+        arguments = [str(tmp_path / "authors.csv"), "--graphs", str(path), "--target", "group", "--weight", "value"]
+        quick = ["--epochs", "60", "--seeds", "1", "--depth", "2"]
+        assert main(["train", *arguments, "--out", str(tmp_path / "run"), *quick]) == 0
+        assert "1589 nodes" in capsys.readouterr().out
+        measured = json.loads((tmp_path / "run" / "metrics.json").read_text())["test"]
+        assert measured["network"]["accuracy"]["mean"] > 0.9
+        assert measured["most common class"]["accuracy"]["mean"] < 0.3
 
     def test_a_model_of_whole_graphs_is_refused(self, club, tmp_path, capsys):
         arguments = ["train", str(club), "--target", "club", "--model", "fingerprint", "--out", str(tmp_path / "run")]

@@ -153,6 +153,16 @@ class TestBaselines:
         targets = Targets(values, ~np.isnan(values), "multilabel", ("0", "1"), ("a", "b"))
         assert baselines(Description(self.X, "numbers"), targets, self.SPLIT)["ridge on numbers"]["roc_auc"] > 0.8
 
+    def test_spreading_along_a_path_reaches_the_nearest_label(self):
+        path = gn.from_adjacency(np.diag(np.ones(5), 1) + np.diag(np.ones(5), -1))
+        split = Split(np.array([0, 5]), np.array([], int), np.array([1, 2, 3, 4]))
+        found = baselines(Description(np.eye(6), "ones"), classification([0, 0, 0, 1, 1, 1]), split, gn.pack(path))
+        assert found["targets spread along the edges"]["accuracy"] == 1
+        numbers = regression(np.array([[0.0], [1], [2], [3], [4], [5]]))
+        spread = baselines(Description(np.eye(6), "ones"), numbers, split, gn.pack(path))
+        errors = {name: scores["rmse"] for name, scores in spread.items()}
+        assert errors["targets spread along the edges"] < errors["mean of the training rows"]
+
 
 def test_epochs_are_enough_steps():
     assert n_epochs(Settings(epochs=7), 1000, "graph") == 7
