@@ -41,14 +41,18 @@ from graphnn.initializers import (
 )
 from graphnn.insight.params import diff, select, table
 from graphnn.insight.tree import tree
-from graphnn.layer import Layer
+from graphnn.layer import Layer, inner_values
 from graphnn.layers import (
+    AGNNConv,
+    AttentionPool,
     BatchNorm,
     Dense,
     Dropout,
     Edges,
     EdgesToNodes,
     Embedding,
+    GATConv,
+    GATv2Conv,
     GINConv,
     Globals,
     GraphConv,
@@ -61,8 +65,11 @@ from graphnn.layers import (
     Residual,
     Scale,
     Sequential,
+    Set2Set,
+    SortPool,
     Standardize,
     SumPool,
+    TransformerConv,
     set_target_scale,
 )
 from graphnn.losses import (
@@ -89,6 +96,8 @@ from graphnn.uncertainty import Ensemble
 __version__ = "0.1.0"
 
 __all__ = [
+    "AGNNConv",
+    "AttentionPool",
     "Batch",
     "BatchNorm",
     "Checkpoint",
@@ -99,6 +108,8 @@ __all__ = [
     "EdgesToNodes",
     "Embedding",
     "Ensemble",
+    "GATConv",
+    "GATv2Conv",
     "GINConv",
     "Globals",
     "Graph",
@@ -121,9 +132,12 @@ __all__ = [
     "Run",
     "Scale",
     "Sequential",
+    "Set2Set",
+    "SortPool",
     "Standardize",
     "SumPool",
     "TrainingDiverged",
+    "TransformerConv",
     "accuracy",
     "adam",
     "adamw",
@@ -151,6 +165,7 @@ __all__ = [
     "hvp",
     "identity",
     "initializers",
+    "inner_values",
     "jvp",
     "kernels",
     "l1_penalty",

@@ -17,6 +17,7 @@ import numpy as np
 from graphnn import ops
 from graphnn.checks import GraphError, indices
 from graphnn.graph import Graph, edge_weights, features, given_kernel, is_foreign, node_features
+from graphnn.incoming import Incoming
 from graphnn.ops import Segments
 from graphnn.ops.sparse import offsets
 from graphnn.packed import Packed
@@ -146,6 +147,10 @@ class Batch:
     @property
     def receiver_segments(self) -> Segments:
         return self.packed.receiver_segments
+
+    def incoming(self, loops: bool = False) -> Incoming:
+        """Return the arcs by receiver, what attention runs over; with `loops` each node also listens to itself."""
+        return self.packed.incoming(loops)
 
     @property
     def graphs(self) -> tuple[Graph, ...]:

@@ -3,6 +3,7 @@
 A layer is a value: a frozen dataclass of settings that holds no arrays. It has one method, `forward(params, graphs)`.
 In there, `params(name, shape, initializer)` gives a parameter, declared where it is used; `graphs.replace(nodes=h)`
 passes new node features on; `params.scope(name)` is for a layer inside a layer. Nothing else may have an effect.
+What an onlooker may want to see, attention weights for example, is offered with `params.show`.
 
 From that one method follow `model.init(seed, graphs)`, which returns the flat dict of parameters,
 `model(params, graphs)`, evaluation, always deterministic, and `model.apply(params, graphs, train=True, rng=...)`.
@@ -19,7 +20,7 @@ import numpy as np
 
 from graphnn import ops
 from graphnn.batch import Batch
-from graphnn.checks import listing, nearest
+from graphnn.checks import GraphError, listing, nearest
 from graphnn.convert import pack
 from graphnn.initializers import Initializer, generator
 from graphnn.ops import SparseMatrix
@@ -41,6 +42,7 @@ class Call:
         self.shared: dict[str, int] = {}
         self.read: set[str] = set()
         self.watch: Callable[[str, Any], None] | None = None
+        self.shown: dict[str, Any] | None = None
 
 
 class Scope(Mapping):
@@ -105,6 +107,11 @@ class Scope(Mapping):
     def update(self, name: str, value: Array) -> None:
         """Hand a new value of a running statistic to the caller of `apply`."""
         self.call.updates[self.path + name] = ops.stop_gradient(value)
+
+    def show(self, name: str, make: Callable, *args: Any) -> None:
+        """Let an onlooker (`inner_values`) see make(*args), such as attention weights; made only if one is there."""
+        if self.call.shown is not None:
+            self.call.shown[self.path + name] = make(*args)
 
     def rng(self) -> Any:
         """Return the noise of this use of this layer: a NumPy generator, or a JAX key if `apply` was given one."""
@@ -310,6 +317,25 @@ def names_read(model: Layer, params: Params, graphs: Any) -> set[str]:
     return call.read
 
 
+def inner_values(model: Layer, params: Params, graphs: Any) -> dict[str, Any]:
+    """Return what the layers of a model show beside their output: attention weights, and the like, for plotting.
+
+    The names are those of the parameters: layer "1.gatconv" shows "1.gatconv.attention". Of a layer used several times
+    it is the last use. One evaluation, so there is no dropout.
+
+    >>> from graphnn.graph import Graph
+    >>> from graphnn.layers.attention import GATConv
+    >>> pair, model = Graph(np.ones((2, 3)), senders=[0, 1], receivers=[1, 0]), GATConv(2)
+    >>> arcs = inner_values(model, model.init(0, pair), pair)["attention"]
+    >>> arcs.senders, arcs.receivers, arcs.values[:, 0]  # two edges, two loops
+    (array([0, 1, 0, 1]), array([1, 0, 0, 1]), array([0.5, 0.5, 0.5, 0.5]))
+    """
+    call = Call(params)
+    call.shown = {}
+    model(Scope(call), as_input(graphs))
+    return call.shown
+
+
 def only_graphs(layer: Layer, graphs: Any) -> Batch:
     """Return the batch a layer needs, or refuse an array."""
     if not isinstance(graphs, Batch):
@@ -318,6 +344,19 @@ def only_graphs(layer: Layer, graphs: Any) -> Batch:
             "give the model graphs, and let this layer stand before the pool"
         )
     return graphs
+
+
+def only_edges(layer: Layer, graphs: Any) -> Batch:
+    """Return the batch a layer needs that goes by edges; graphs that came with kernels instead have none."""
+    batch = only_graphs(layer, graphs)
+    packed = batch.packed
+    if packed.kernels and not packed.came_with_edges and packed.n_nodes > packed.n_graphs:
+        raise GraphError(
+            "edges",
+            f"these graphs came with kernels and no edges, and {type(layer).__name__} goes by the edges of a node; "
+            "give senders and receivers to each Graph, or use GraphConv",
+        )
+    return batch
 
 
 def features(graphs: Any) -> Any:

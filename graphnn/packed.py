@@ -22,6 +22,7 @@ from graphnn.graph import (
     no_such_kernel,
     sparse_kernel,
 )
+from graphnn.incoming import Incoming
 from graphnn.ops import PaddedBlocks, Segments, SparseMatrix
 from graphnn.ops.sparse import Pattern, offsets, ranges
 from graphnn.types import Array, KernelFn
@@ -135,6 +136,13 @@ class Packed(Arcs):
             kernels={name: blocks[i] for name, blocks in self.kernels.items() if not ops.is_traced(blocks[i])},
             names=None if self.names is None else self.names[i],
         )
+
+    def incoming(self, loops: bool = False) -> Incoming:
+        """Return the arcs by receiver, made once; with `loops` each node also listens to itself."""
+        key = ("incoming", loops)
+        if key not in self._operators:
+            self._operators[key] = Incoming(self.senders, self.receivers, self.n_nodes, loops)
+        return self._operators[key]
 
     # ---- kernels ------------------------------------------------------------------------------------------------
 

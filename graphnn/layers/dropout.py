@@ -9,6 +9,14 @@ from graphnn import ops
 from graphnn.layer import Layer, Scope, features, with_features
 
 
+def check_rate(layer: Layer, rate: float) -> None:
+    """Raise ValueError unless the rate is a probability of dropping."""
+    if not 0 <= rate < 1:
+        raise ValueError(
+            f"{type(layer).__name__}: rate is the probability of dropping and must lie in [0, 1), got {rate}"
+        )
+
+
 @dataclass(frozen=True)
 class Dropout(Layer):
     """Dropout: in training each number is set to 0 with probability `rate`, the others multiplied by 1 / (1 - rate).
@@ -28,8 +36,7 @@ class Dropout(Layer):
     rate: float
 
     def __post_init__(self) -> None:
-        if not 0 <= self.rate < 1:
-            raise ValueError(f"Dropout: rate is the probability of dropping and must lie in [0, 1), got {self.rate}")
+        check_rate(self, self.rate)
 
     def forward(self, params: Scope, graphs: Any) -> Any:
         if not params.train or self.rate == 0:

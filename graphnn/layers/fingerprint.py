@@ -10,7 +10,7 @@ from graphnn.batch import Batch
 from graphnn.checks import GraphError
 from graphnn.initializers import glorot, zeros
 from graphnn.kernels import adjacency
-from graphnn.layer import Layer, Scope, only_graphs
+from graphnn.layer import Layer, Scope, only_edges
 from graphnn.ops import tanh
 from graphnn.types import Array
 
@@ -53,7 +53,7 @@ class NeuralFingerprint(Layer):
     activation: Callable = tanh
 
     def forward(self, params: Scope, graphs: Batch) -> Array:
-        graphs = only_graphs(self, graphs)
+        graphs = only_edges(self, graphs)
         degree = graphs.receiver_segments.sizes
         self._check(degree, graphs)
         by_degree, order = ops.Segments(degree, self.max_degree + 1).grouped
@@ -90,15 +90,8 @@ class NeuralFingerprint(Layer):
         return ops.segment_sum(ops.softmax(ops.affine(h, weight, bias)), graphs.node_segments)
 
     def _check(self, degree: Array, graphs: Batch) -> None:
-        packed = graphs.packed
-        if packed.kernels and not packed.came_with_edges and packed.n_nodes > packed.n_graphs:
-            raise GraphError(
-                "edges",
-                "these graphs came with kernels and no edges, and NeuralFingerprint goes by the number of edges of a "
-                "node; give senders and receivers to each Graph, or use GraphConv",
-            )
         if degree.size and degree.max() > self.max_degree:
-            graph, node = packed.locate(int(degree.argmax()))
+            graph, node = graphs.packed.locate(int(degree.argmax()))
             raise GraphError(
                 "receivers",
                 f"node {node} has {int(degree.max())} in-edges, NeuralFingerprint has weights for degrees "

@@ -54,6 +54,7 @@ from graphnn.ops.arrays import (
 )
 from graphnn.ops.arrays import max_ as max
 from graphnn.ops.primitives import Segments, SparseMatrix
+from graphnn.ops.sparse import Pattern, ranges
 from graphnn.types import Array
 
 __all__ = [
@@ -70,6 +71,7 @@ __all__ = [
     "elu",
     "exp",
     "gather",
+    "headwise",
     "identity",
     "is_jax",
     "is_traced",
@@ -85,15 +87,19 @@ __all__ = [
     "propagate",
     "reciprocal",
     "relu",
+    "sampled_product",
+    "segment_first",
     "segment_logsumexp",
     "segment_max",
     "segment_mean",
     "segment_softmax",
+    "segment_sort",
     "segment_sum",
     "sigmoid",
     "silu",
     "softmax",
     "softplus",
+    "split",
     "sqrt",
     "std",
     "stop_gradient",
@@ -102,7 +108,9 @@ __all__ = [
     "unpermute",
     "value_of",
     "var",
+    "weighted_product",
     "where",
+    "zeros",
 ]
 
 
@@ -286,6 +294,98 @@ def segment_logsumexp(x: Array, index: np.ndarray | Segments, count: int | None 
     return _twin(x).segment_logsumexp(x, _rows_by_segment(x, index, count))
 
 
+def segment_sort(x: Array, index: np.ndarray | Segments, count: int | None = None) -> Array:
+    """Return the rows segment by segment, in each the largest last column first; ties go by the column before it.
+
+    So the result does not depend on the order of the rows. (n_rows, f) -> same
+
+    >>> segment_sort(np.array([[9.0, 1.0], [0.0, 2.0], [5.0, 0.0]]), np.array([1, 1, 0]), 2)
+    array([[5., 0.],
+           [0., 2.],
+           [9., 1.]])
+    """
+    segments = _rows_by_segment(x, index, count)
+    if is_jax(x):
+        return x[namespace(x).lexsort((*(-x.T), segments.index))]
+    plain = value_of(x)
+    order = np.lexsort((-plain[:, -1], segments.index)) if x.shape[1] else np.arange(len(x))
+    last, group = plain[order, -1:], segments.index[order]
+    if ((last[1:, 0] == last[:-1, 0]) & (group[1:] == group[:-1])).any():
+        order = np.lexsort((*(-plain.T), segments.index))
+    return gather(x, order)
+
+
+def segment_first(x: Array, index: np.ndarray | Segments, k: int, count: int | None = None) -> Array:
+    """Return the first k rows of each segment, followed by zeros where it has fewer. (n_rows, f) -> (count, k, f)
+
+    The rows stand segment by segment.
+
+    >>> segment_first(np.array([[1.0], [2.0], [3.0]]), np.array([0, 0, 2]), 1, 3)[:, 0]
+    array([[1.],
+           [0.],
+           [3.]])
+    """
+    segments = _rows_by_segment(x, index, count)
+    taken = np.minimum(segments.sizes, k)
+    rows = ranges(np.cumsum(segments.sizes) - segments.sizes, taken)
+    places = Segments(ranges(np.arange(segments.count) * k, taken), segments.count * k)
+    return segment_sum(gather(x, rows), places).reshape((segments.count, k, *x.shape[1:]))
+
+
+def weighted_product(values: Array, x: Array, pattern: Pattern) -> Array:
+    """Return A x for the matrix with these values at the places of a pattern (n, m).
+
+    values: (n_entries,), x: (m, ...) -> (n, ...);  or a matrix for each head, as attention has it:
+    values: (n_entries, heads), x: (m, heads, ...) -> (n, heads, ...). No (n_entries, ...) array is made of x.
+
+    >>> edge = SparseMatrix.from_scipy(np.array([[0.0, 1.0], [0.0, 0.0]])).pattern
+    >>> weighted_product(np.array([3.0]), np.array([[1.0], [10.0]]), edge)
+    array([[30.],
+           [ 0.]])
+    """
+    return _twin(values, x).weighted_product(values, x, pattern)
+
+
+def sampled_product(a: Array, x: Array, pattern: Pattern) -> Array:
+    """Return <a_i, x_j> for every entry (i, j) of a pattern (n, m). (n, f), (m, f) -> (n_entries,)
+
+    With heads, head by head: (n, heads, f), (m, heads, f) -> (n_entries, heads). What `weighted_product` is to the
+    values of a matrix this is to its derivative.
+
+    >>> edge = SparseMatrix.from_scipy(np.array([[0.0, 1.0], [0.0, 0.0]])).pattern
+    >>> sampled_product(np.array([[2.0], [3.0]]), np.array([[5.0], [7.0]]), edge)
+    array([14.])
+    """
+    return _twin(a, x).sampled_product(a, x, pattern, a.ndim == 3)
+
+
+def headwise(x: Array, vectors: Array) -> Array:
+    """Return <x_h, vector_h> of every row and head. (n, heads * f), (heads, f) -> (n, heads)
+
+    One product with a matrix that has the vectors as its diagonal blocks.
+
+    >>> headwise(np.array([[1.0, 2.0, 3.0, 4.0]]), np.array([[1.0, 1.0], [0.0, 1.0]]))
+    array([[3., 4.]])
+    """
+    heads, f = vectors.shape
+    blocks = vectors.reshape((heads, f, 1)) * np.eye(heads, dtype=vectors.dtype)[:, None, :]
+    return affine(x, blocks.reshape((heads * f, heads)))
+
+
+def split(x: Array, parts: int) -> list[Array]:
+    """Return the columns in so many equal parts. (..., parts * f) -> parts times (..., f)
+
+    >>> split(np.array([[1.0, 2.0]]), 2)
+    [array([[1.]]), array([[2.]])]
+    """
+    f, rest = divmod(x.shape[-1], parts)
+    if rest:
+        raise ValueError(f"split: {x.shape[-1]} columns are no {parts} equal parts")
+    if is_jax(x):
+        return [x[..., i * f : (i + 1) * f] for i in range(parts)]
+    return [primitives.cut(x, i * f, (i + 1) * f) for i in range(parts)]
+
+
 def unpermute(x: Array, order: Sequence[int]) -> Array:
     """Return rows put back where they came from: out[order[i]] = x[i].
 
@@ -325,6 +425,15 @@ def dropout(x: Array, rate: float, rng: Any) -> Array:
             "pass rng=jax.random.key(step)"
         )
     return primitives.drop(x, primitives.draw_mask(x.shape, rate, rng), 1.0 / keep)
+
+
+def zeros(shape: tuple[int, ...], dtype: Any) -> Array:
+    """Return a constant array of zeros: where a recurrence starts.
+
+    >>> zeros((1, 2), np.float32).dtype
+    dtype('float32')
+    """
+    return np.zeros(shape, dtype)
 
 
 def softmax(x: Array) -> Array:

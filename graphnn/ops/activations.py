@@ -6,12 +6,12 @@ that an affine map and its activation are one step on the tape and store nothing
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from graphnn.ops.arrays import elementwise, is_jax, multilinear, namespace, value_of
+from graphnn.ops.arrays import differentiable, elementwise, is_jax, multilinear, namespace, value_of
 from graphnn.types import Array
 
 
@@ -169,13 +169,32 @@ def elu(x: Array) -> Array:
     return _elu(x)
 
 
+def _leaky_slope(g: Array, x: Array, slope: float) -> Array:
+    x = np.asarray(value_of(x))
+    dtype = x.dtype if x.dtype.kind == "f" else np.dtype(float)
+    return g * ((x > 0) + dtype.type(slope) * (x < 0))
+
+
+def _leaky_pull(g: Array, argnums: Sequence[int], ans: Array, args: tuple) -> list[Array]:
+    return [_leaky_slope(g, *args)]
+
+
+def _leaky_push(argnums: Sequence[int], tangents: Sequence[Array], ans: Array, args: tuple) -> Array:
+    return _leaky_slope(tangents[0], *args)
+
+
+@differentiable(_leaky_pull, _leaky_push)
+def _leaky_relu(x: np.ndarray, slope: float) -> np.ndarray:
+    return np.maximum(x, 0) + slope * np.minimum(x, 0)
+
+
 def leaky_relu(x: Array, slope: float = 0.01) -> Array:
-    """Return x where positive, else slope * x (Maas et al. 2013).
+    """Return x where positive, else slope * x (Maas et al. 2013), with slope 0 at 0.
 
     >>> leaky_relu(np.array([2.0, -1.0]))
     array([ 2.  , -0.01])
     """
-    return relu(x) - slope * relu(-x)
+    return relu(x) - slope * relu(-x) if is_jax(x) else _leaky_relu(x, slope)
 
 
 # ---- those that may run in place inside a fused primitive ------------------------------------------------------------

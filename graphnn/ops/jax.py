@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from graphnn.ops.primitives import Segments, SparseMatrix
+from graphnn.ops.sparse import Pattern
 from graphnn.types import Array
 
 
@@ -19,10 +20,21 @@ def affine(x: Array, weight: Array, bias: Array | None, activation: Callable) ->
 
 def sparse_affine(x: Array, bias: Array | None, matrix: SparseMatrix, activation: Callable) -> Array:
     """Return activation(A x + bias) as a gather and a segment sum."""
-    x = jnp.asarray(x)
-    values = jnp.asarray(matrix.values).reshape((-1,) + (1,) * (x.ndim - 1))
-    out = jax.ops.segment_sum(values * x[matrix.pattern.indices], matrix.pattern.rows, matrix.shape[0])
+    out = weighted_product(matrix.values, x, matrix.pattern)
     return activation(out if bias is None else out + bias)
+
+
+def weighted_product(values: Array, x: Array, pattern: Pattern) -> Array:
+    """Return A x for the matrix with these values, (n_entries,) or (n_entries, heads)."""
+    values, x = jnp.asarray(values), jnp.asarray(x)
+    values = values.reshape(values.shape + (1,) * (x.ndim - values.ndim))
+    return jax.ops.segment_sum(values * x[pattern.indices], pattern.rows, pattern.shape[0])
+
+
+def sampled_product(a: Array, x: Array, pattern: Pattern, by_head: bool) -> Array:
+    """Return <a_i, x_j> for every entry (i, j) of the pattern, over all axes but those of nodes and heads."""
+    product = jnp.asarray(a)[pattern.rows] * jnp.asarray(x)[pattern.indices]
+    return product.sum(tuple(range(1 + by_head, product.ndim)))
 
 
 def gather(x: Array, segments: Segments) -> Array:

@@ -283,20 +283,23 @@ def permuted(values: np.ndarray, order: np.ndarray) -> np.ndarray:
 
 
 def _product_pullback(argnum: int, g: Array, values: Array, x: Array, pattern: sparse.Pattern) -> Array:
-    return sampled_product(g, x, pattern) if argnum == 0 else turned_product(values, g, pattern)
+    return sampled_product(g, x, pattern, values.ndim == 2) if argnum == 0 else turned_product(values, g, pattern)
 
 
 def _turned_pullback(argnum: int, g: Array, values: Array, x: Array, pattern: sparse.Pattern) -> Array:
-    return sampled_product(x, g, pattern) if argnum == 0 else weighted_product(values, g, pattern)
+    return sampled_product(x, g, pattern, values.ndim == 2) if argnum == 0 else weighted_product(values, g, pattern)
 
 
-def _sampled_pullback(argnum: int, g: Array, a: Array, x: Array, pattern: sparse.Pattern) -> Array:
+def _sampled_pullback(argnum: int, g: Array, a: Array, x: Array, pattern: sparse.Pattern, by_head: bool) -> Array:
     return weighted_product(g, x, pattern) if argnum == 0 else turned_product(g, a, pattern)
 
 
 @multilinear(_product_pullback)
 def weighted_product(values: np.ndarray, x: np.ndarray, pattern: sparse.Pattern) -> np.ndarray:
-    """Return A x for the matrix with these values at the pattern's places. (n_entries,), (m, ...) -> (n, ...)"""
+    """Return A x for the matrix with these values at the pattern's places. (n_entries,), (m, ...) -> (n, ...)
+
+    Values (n_entries, heads) are a matrix for each head. (m, heads, ...) -> (n, heads, ...)
+    """
     return sparse.matmul(pattern, values, x)
 
 
@@ -307,9 +310,12 @@ def turned_product(values: np.ndarray, x: np.ndarray, pattern: sparse.Pattern) -
 
 
 @multilinear(_sampled_pullback)
-def sampled_product(a: np.ndarray, x: np.ndarray, pattern: sparse.Pattern) -> np.ndarray:
-    """Return <a_i, x_j> for every entry (i, j) of the pattern. (n, ...), (m, ...) -> (n_entries,)"""
-    return sparse.sampled_product(pattern, a, x)
+def sampled_product(a: np.ndarray, x: np.ndarray, pattern: sparse.Pattern, by_head: bool) -> np.ndarray:
+    """Return <a_i, x_j> for every entry (i, j) of the pattern. (n, ...), (m, ...) -> (n_entries,)
+
+    by_head: head by head. (n, heads, ...), (m, heads, ...) -> (n_entries, heads)
+    """
+    return sparse.sampled_product(pattern, a, x, by_head)
 
 
 def sparse_product(matrix: SparseMatrix, x: Array) -> Array:
@@ -319,7 +325,29 @@ def sparse_product(matrix: SparseMatrix, x: Array) -> Array:
     return weighted_product(matrix.values, x, matrix.pattern)
 
 
-# ---- picking and dropping -------------------------------------------------------------------------------------------
+# ---- cutting, picking and dropping -------------------------------------------------------------------------------------------
+
+
+def _cut_pullback(argnum: int, g: Array, x: Array, start: int, stop: int) -> Array:
+    return embed(g, start, x.shape[-1])
+
+
+def _embed_pullback(argnum: int, g: Array, x: Array, start: int, width: int) -> Array:
+    return cut(g, start, start + x.shape[-1])
+
+
+@multilinear(_cut_pullback)
+def cut(x: np.ndarray, start: int, stop: int) -> np.ndarray:
+    """Return the columns start, ..., stop - 1; autograd's own slices pay for an indexed addition in reverse."""
+    return np.ascontiguousarray(x[..., start:stop])
+
+
+@multilinear(_embed_pullback)
+def embed(x: np.ndarray, start: int, width: int) -> np.ndarray:
+    """Return x as the columns from `start` on of `width` columns that are else zero."""
+    out = np.zeros((*x.shape[:-1], width), x.dtype)
+    out[..., start : start + x.shape[-1]] = x
+    return out
 
 
 def _pick_pullback(argnum: int, g: Array, x: Array, columns: np.ndarray) -> Array:
@@ -507,14 +535,17 @@ __all__ = [
     "SparseMatrix",
     "affine",
     "column_sum",
+    "cut",
     "draw_mask",
     "drop",
+    "embed",
     "gather",
     "is_traced",
     "log_softmax",
     "permuted",
     "pick",
     "put",
+    "sampled_product",
     "segment_logsumexp",
     "segment_max",
     "segment_softmax",
@@ -522,4 +553,5 @@ __all__ = [
     "softmax",
     "sparse_affine",
     "sparse_product",
+    "weighted_product",
 ]

@@ -37,6 +37,7 @@ class Pattern:
         self.indptr = indptr.astype(np.int32, copy=False)
         self.indices = indices.astype(np.int32, copy=False)
         self.shape = shape
+        self._per_head: dict[int, tuple[Pattern, np.ndarray]] = {}
 
     @property
     def n_entries(self) -> int:
@@ -46,6 +47,22 @@ class Pattern:
     def rows(self) -> np.ndarray:
         """The row of every entry, in order."""
         return np.repeat(np.arange(self.shape[0], dtype=np.int32), np.diff(self.indptr))
+
+    def per_head(self, heads: int) -> tuple[Pattern, np.ndarray]:
+        """Return the pattern of `heads` matrices at once, made on first use, and the order of its entries.
+
+        Row i and column j of head h are row i * heads + h and column j * heads + h, so that (n, heads, f) features are
+        its (n * heads, f) features as they lie in memory. `order` says which of (n_entries, heads) numbers each entry
+        has.
+        """
+        if heads not in self._per_head:
+            lengths = np.repeat(np.diff(self.indptr), heads)
+            entry = ranges(np.repeat(self.indptr[:-1].astype(np.intp), heads), lengths)
+            head = np.repeat(np.tile(np.arange(heads), self.shape[0]), lengths)
+            columns = self.indices[entry] * np.int64(heads) + head
+            shape = (self.shape[0] * heads, self.shape[1] * heads)
+            self._per_head[heads] = Pattern(offsets(lengths), columns, shape), entry * heads + head
+        return self._per_head[heads]
 
 
 def offsets(counts: np.ndarray) -> np.ndarray:
@@ -88,7 +105,17 @@ def matmul(
 
     x: (m, ...) -> (n, ...). With turned=True it is the transpose that multiplies, (n, ...) -> (m, ...): the same arrays
     read as columns, which needs no sorting, no second copy, and is a little faster.
+
+    Values (n_entries, heads) are a matrix for each head; then x is (m, heads, ...) and so is what comes out.
     """
+    if values.ndim == 2:
+        heads = values.shape[1]
+        if x.shape[1:2] != (heads,):
+            raise ValueError(f"sparse product: values of {heads} heads multiply rows of {heads}, got shape {x.shape}")
+        wide, order = pattern.per_head(heads)
+        flat_x = x.reshape((x.shape[0] * heads, *x.shape[2:]))
+        out = matmul(wide, values.ravel().take(order), flat_x, turned=turned)
+        return out.reshape((pattern.shape[turned], heads, *x.shape[2:]))
     n, m = pattern.shape[::-1] if turned else pattern.shape
     if x.shape[0] != m:
         raise ValueError(f"sparse product: a matrix {n} x {m} multiplies {m} rows, got shape {x.shape}")
@@ -110,9 +137,22 @@ def matmul(
     return out.reshape((n, *x.shape[1:]))
 
 
-def sampled_product(pattern: Pattern, g: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Return <g_i, x_j> for every entry (i, j) of the pattern. g: (n, ...), x: (m, ...) -> (n_entries,)"""
-    return np.einsum("ef,ef->e", flat(g).take(pattern.rows, axis=0), flat(x).take(pattern.indices, axis=0))
+def sampled_product(pattern: Pattern, g: np.ndarray, x: np.ndarray, by_head: bool = False) -> np.ndarray:
+    """Return <g_i, x_j> for every entry (i, j) of the pattern. g: (n, ...), x: (m, ...) -> (n_entries,)
+
+    by_head: the second axis is not summed over. (n, heads, ...), (m, heads, ...) -> (n_entries, heads)
+    The rows are brought together some at a time, so that they stay in cache and no (n_entries, ...) array is made.
+    """
+    heads, n_entries = g.shape[1] if by_head else 1, pattern.n_entries
+    width = math.prod(g.shape[2:] if by_head else g.shape[1:])
+    g, x = (a.reshape((a.shape[0], heads, width)) for a in (g, x))
+    out = np.empty((n_entries, heads), np.result_type(g, x))
+    some = max(1, 2**16 // max(1, heads * width))
+    for start in range(0, n_entries, some):
+        part = slice(start, start + some)
+        left, right = g.take(pattern.rows[part], axis=0), x.take(pattern.indices[part], axis=0)
+        np.einsum("ehf,ehf->eh", left, right, out=out[part])
+    return out if by_head else out[:, 0]
 
 
 def segment_max(pattern: Pattern, order: np.ndarray, x: np.ndarray) -> np.ndarray:
