@@ -300,9 +300,32 @@ MODELS = [
     bad("a residual of another width", lambda: gn.Residual(gn.Dense(5)).init(0, X), ValueError, "Residual", "(3, 2) into (3, 5)", "width 2"),
     bad("no edges to read out", lambda: gn.Edges()({}, PLAIN), ValueError, "Edges: the graphs have no edge features", "edges="),
     bad("no globals to read out", lambda: gn.Globals()({}, PLAIN), ValueError, "Globals: the graphs have no global features", "globals="),
+    # attention
+    *(
+        bad(f"{kind.__name__}: {name}", lambda kind=kind, fields=fields: kind(**fields), ValueError, f"{kind.__name__}: ", *says)
+        for kind in (gn.GATConv, gn.GATv2Conv, gn.TransformerConv)
+        for name, fields, says in (
+            ("heads that do not divide", {"width": 10, "heads": 4}, ("4 heads cannot share a width of 10", "width=12", "concat=False")),
+            ("no heads", {"width": 4, "heads": 0}, ("heads must be 1 or more, got 0",)),
+            ("dropout of everything", {"width": 4, "dropout": 1.0}, ("probability of dropping", "[0, 1)", "1.0")),
+        )
+    ),
+    *(
+        bad(f"{kind.__name__} without edge features", lambda kind=kind: kind(2, edges=True).init(0, PLAIN), ValueError, f"{kind.__name__}: edges=True", "no edge features", "edges=")
+        for kind in (gn.GATConv, gn.GATv2Conv, gn.TransformerConv)
+    ),
+    *(
+        bad(f"{type(layer).__name__} with kernels in place of edges", lambda layer=layer: layer.init(0, gn.pack(nodes=[X], kernels=[np.eye(3)])), gn.GraphError, "came with kernels and no edges", type(layer).__name__, "senders and receivers")
+        for layer in (gn.GATConv(2), gn.GATv2Conv(2), gn.TransformerConv(2), gn.AGNNConv())
+    ),
+    bad("edge features of another width", lambda: gn.GATConv(2, edges=True)(gn.GATConv(2, edges=True).init(0, BATCH), graph(edges=np.ones((2, 5)), nodes=np.ones((3, 3)))), ValueError, "'edge_weight' has shape (2, 2)", "needs (5, 2)"),
+    # attention readouts
+    bad("a gate of another width", lambda: gn.AttentionPool(gn.Dense(2)).init(0, PLAIN), ValueError, "AttentionPool: the gate has 2 columns", "1 or the 3", "gate=Dense(1)"),
+    bad("no steps", lambda: gn.Set2Set(0), ValueError, "Set2Set: steps must be 1 or more", "0"),
+    bad("no nodes to keep", lambda: gn.SortPool(0), ValueError, "SortPool: k must be 1 or more", "0"),
     *(
         bad(f"{type(layer).__name__} behind a pool", lambda layer=layer: gn.Sequential(gn.SumPool(), layer).init(0, PLAIN), TypeError, type(layer).__name__, "needs graphs", "array of shape (2, 3)", "before the pool")
-        for layer in (gn.GraphConv(2), gn.GINConv(2), gn.NeuralFingerprint(2), gn.SumPool(), gn.MeanPool(), gn.MaxPool(), gn.Nodes(), gn.Edges(), gn.Globals())
+        for layer in (gn.GraphConv(2), gn.GINConv(2), gn.NeuralFingerprint(2), gn.SumPool(), gn.MeanPool(), gn.MaxPool(), gn.Nodes(), gn.Edges(), gn.Globals(), gn.GATConv(2), gn.GATv2Conv(2), gn.TransformerConv(2), gn.AGNNConv(), gn.AttentionPool(), gn.Set2Set(1), gn.SortPool(1))
     ),
 ]  # fmt: skip
 

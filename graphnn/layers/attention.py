@@ -40,7 +40,7 @@ class GATConv(Layer):
     in-edges (0 for none). The paper has elu as activation, dropout 0.6 and the loops.
 
     nodes:  (n_nodes, d), edges (n_edges, e) if edges=True                -> (n_nodes, width)
-    weight: (d, heads * columns)  glorot    receiver, sender: (heads, columns)  glorot  (a and b)    bias: (width,) zeros
+    weight: (d, heads * columns)  glorot    receiver, sender: (heads, columns)  glorot  (a and b)    bias: (width,)
     edge_weight: (e, heads * columns)  glorot    edge: (heads, columns)  glorot  (E and c)
 
     Cost: a few arrays of (n_edges + n_nodes) * heads * itemsize bytes; nothing else grows with the edges. A node that
@@ -148,7 +148,7 @@ class TransformerConv(Layer):
     m = 0.
 
     nodes:  (n_nodes, d), edges (n_edges, e) if edges=True      -> (n_nodes, width)
-    query, key, value: (d, heads * columns) glorot, skip: (d, width) glorot, each as <name>.weight and <name>.bias, zeros
+    query, key, value: (d, heads * columns)  glorot, skip: (d, width)  glorot; each <name>.weight, and <name>.bias zeros
     edge_weight: (e, heads * columns)  glorot    gate: (3 * width, 1)  glorot
 
     Cost: (n_edges, heads) arrays; with edges=True also e_ij, n_edges * heads * columns * itemsize bytes. Errors as in
@@ -248,7 +248,8 @@ def _by_head(z: Array, heads: int) -> Array:
 
 def _joined(out: Array, concat: bool) -> Array:
     """Return the heads beside each other, or their mean."""
-    return out.reshape((out.shape[0], out.shape[1] * out.shape[2])) if concat else ops.mean(out, axis=1)
+    n, heads, columns = out.shape
+    return out.reshape((n, heads * columns)) if concat or heads == 1 else ops.mean(out, axis=1)
 
 
 def _columns(width: int, heads: int, concat: bool) -> int:

@@ -35,7 +35,7 @@ class AttentionPool(Layer):
            [0.]])
     """
 
-    gate: Layer = Dense(1)
+    gate: Layer = Dense(1)  # noqa: RUF009 - a layer is a value that nobody can change
     inner: Layer | None = None
     normalized: bool = True
 
@@ -46,7 +46,7 @@ class AttentionPool(Layer):
         if gate.shape[1] not in (1, h.shape[1]):
             raise ValueError(
                 f"AttentionPool: the gate has {gate.shape[1]} columns, wanted 1 or the {h.shape[1]} of what it weighs; "
-                f"use gate=Dense(1)"
+                "use gate=Dense(1)"
             )
         alpha = ops.segment_softmax(gate, graphs.node_segments) if self.normalized else ops.sigmoid(gate)
         params.show("attention", ops.value_of, alpha)

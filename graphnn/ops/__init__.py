@@ -307,11 +307,10 @@ def segment_sort(x: Array, index: np.ndarray | Segments, count: int | None = Non
     segments = _rows_by_segment(x, index, count)
     if is_jax(x):
         return x[namespace(x).lexsort((*(-x.T), segments.index))]
-    plain = value_of(x)
-    order = np.lexsort((-plain[:, -1], segments.index)) if x.shape[1] else np.arange(len(x))
-    last, group = plain[order, -1:], segments.index[order]
-    if ((last[1:, 0] == last[:-1, 0]) & (group[1:] == group[:-1])).any():
-        order = np.lexsort((*(-plain.T), segments.index))
+    keys = (*(-value_of(x).T), segments.index)
+    order = np.lexsort(keys[-2:])  # by the last column alone, which is enough if nothing ties
+    if np.all([key[order][1:] == key[order][:-1] for key in keys[-2:]], axis=0).any():
+        order = np.lexsort(keys)
     return gather(x, order)
 
 

@@ -325,7 +325,7 @@ def sparse_product(matrix: SparseMatrix, x: Array) -> Array:
     return weighted_product(matrix.values, x, matrix.pattern)
 
 
-# ---- cutting, picking and dropping -------------------------------------------------------------------------------------------
+# ---- cutting, picking and dropping ----------------------------------------------------------------------------------
 
 
 def _cut_pullback(argnum: int, g: Array, x: Array, start: int, stop: int) -> Array:
@@ -443,6 +443,16 @@ def segment_max(x: np.ndarray, segments: Segments) -> np.ndarray:
     return sparse.segment_max(*segments.grouped, x)
 
 
+def _shift(x: np.ndarray, segments: Segments) -> np.ndarray:
+    """Return what keeps exp(x - shift) from overflow, and its sums from 0: the maximum of all or of each segment.
+
+    exp(-60) is a normal number in float32 too, so where x spans no more than that one maximum does for all.
+    """
+    if x.size and x.max() - x.min() < 60:
+        return x.max()
+    return sparse.segment_max(*segments.grouped, x).take(segments.index, axis=0)
+
+
 def _softmax_slope(g: Array, ans: Array, segments: Segments) -> Array:
     weighted = g * ans
     return weighted - ans * gather(segment_sum(weighted, segments), segments)
@@ -458,8 +468,8 @@ def _segment_softmax_push(argnums: Sequence[int], tangents: Sequence[Array], ans
 
 @differentiable(_segment_softmax_pull, _segment_softmax_push)
 def segment_softmax(x: np.ndarray, segments: Segments) -> np.ndarray:
-    """Return exp(x) over the sum of exp(x) in its segment, shifted by the segment's maximum. Same shape as x."""
-    out = x - sparse.segment_max(*segments.grouped, x).take(segments.index, axis=0)
+    """Return exp(x) over the sum of exp(x) in its segment, shifted by a maximum. Same shape as x."""
+    out = x - _shift(x, segments)
     np.exp(out, out=out)
     out /= segment_sum(out, segments).take(segments.index, axis=0)
     return out

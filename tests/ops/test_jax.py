@@ -64,6 +64,15 @@ FUNCTIONS = {
     "gather": (lambda x: ops.gather(x, np.array([3, 3, 0])), X),
     "gather-none": (lambda x: ops.gather(x, np.zeros(0, int)), X),
     "stop_gradient": (lambda x: x * ops.stop_gradient(x), X),
+    "split": (lambda x: ops.split(x, 3)[1] * ops.split(x, 3)[2], X),
+    "headwise": (lambda x: ops.headwise(x, Y[:3, :1].astype(x.dtype)), X),
+    "sampled": (lambda x: ops.sampled_product(x, Y.astype(x.dtype), KERNELS["sparse"].pattern), X),
+    "sampled-by-head": (lambda x: ops.sampled_product(x, x * x, KERNELS["sparse"].pattern), X.reshape(6, 3, 1)),
+    "weighted": (lambda x: ops.weighted_product(x[:5, 0], x, KERNELS["sparse"].pattern), X),
+    "weighted-by-head": (lambda x: ops.weighted_product(x[:5, :, 0], x, KERNELS["sparse"].pattern), X.reshape(6, 3, 1)),
+    "segment_sort": (lambda x: ops.segment_sort(x, UNSORTED), X),
+    "segment_sort-ties": (lambda x: ops.segment_sort(x, UNSORTED), np.round(X)),
+    "segment_first": (lambda x: ops.segment_first(x, np.array([0, 0, 0, 2, 2, 3]), 2, 5), X),
     "affine-alone": (lambda x: ops.affine(x, Y.T.astype(x.dtype)), X),
     **{
         f"{name}-{kind}": (lambda x, name=name, s=segments: getattr(ops, name)(x, s), x)
@@ -157,6 +166,9 @@ MODELS = [
     gn.Sequential(gn.GraphConv(4, gn.relu), gn.GraphConv(3, gn.tanh), gn.SumPool(), gn.Dense(1)),
     gn.Sequential(gn.Dense(4, gn.silu), gn.GraphConv(4, kernel=gn.kernels.random_walk), gn.SumPool(), gn.Dense(1)),
     gn.Sequential(gn.GraphConv(4, gn.sigmoid), gn.SumPool(), gn.Dense(3, gn.relu), gn.Dense(1)),
+    gn.Sequential(gn.GATConv(4, 2, gn.elu), gn.AGNNConv(), gn.AttentionPool(), gn.Dense(1)),
+    gn.Sequential(gn.GATv2Conv(4, 2), gn.TransformerConv(4, 2, gate=True), gn.Set2Set(2), gn.Dense(1)),
+    gn.Sequential(gn.Dense(2), gn.SortPool(3), gn.Dense(1)),
 ]
 
 
