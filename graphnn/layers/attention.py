@@ -143,9 +143,9 @@ class TransformerConv(Layer):
         m_i = sum over j of alpha_ij (v_j + e_ij)      h'_i = m_i + r_i,   or with `gate`  g r_i + (1 - g) m_i
         q, k, v, r = four affine maps of h             g = sigmoid([m_i, r_i, m_i - r_i] G)
 
-    Shi et al., IJCAI 2021 (arXiv:2009.03509), eqs. 3-5, without their layer normalisation and relu (put LayerNorm
-    behind; `activation`). PyG: TransformerConv, whose beta is `gate`. No loops are added; a node that hears nobody has
-    m = 0.
+    Shi et al., IJCAI 2021 (arXiv:2009.03509), the graph transformer of section 3, without their layer normalisation and
+    relu (put LayerNorm behind; `activation`). PyG: TransformerConv, whose beta is `gate`. No loops are added; a node
+    that hears nobody has m = 0.
 
     nodes:  (n_nodes, d), edges (n_edges, e) if edges=True      -> (n_nodes, width)
     query, key, value: (d, heads * columns)  glorot, skip: (d, width)  glorot; each <name>.weight, and <name>.bias zeros
@@ -204,9 +204,9 @@ class TransformerConv(Layer):
 class AGNNConv(Layer):
     """Attention by likeness, with a single parameter: l_ij = beta cos(h_i, h_j), and h'_i = sum of alpha_ij h_j.
 
-    Thekumparampil et al. 2018 (arXiv:1803.03735), eq. 5. PyG: AGNNConv. beta starts at 1; the paper fixes it to 0 in
-    the first of its layers, an average over neighbours. Loops as in GATConv. The cosine with a node whose features are
-    all 0 is 0, and so is its derivative.
+    Thekumparampil et al. 2018 (arXiv:1803.03735), the attention-guided propagation layer. PyG: AGNNConv. beta starts at
+    1; the paper fixes it to 0 in the first of its layers, an average over neighbours. Loops as in GATConv. The cosine
+    with a node whose features are all 0 is 0, and so is its derivative.
 
     nodes: (n_nodes, d)   -> same    beta: ()  ones
 
