@@ -43,9 +43,11 @@ from graphnn.insight.params import diff, select, table
 from graphnn.insight.tree import tree
 from graphnn.layer import Layer, inner_values
 from graphnn.layers import (
+    DMPNN,
     AGNNConv,
     AttentionPool,
     BatchNorm,
+    CFConv,
     Dense,
     Dropout,
     Edges,
@@ -56,14 +58,18 @@ from graphnn.layers import (
     GINConv,
     Globals,
     GraphConv,
+    GraphNetwork,
     LayerNorm,
     MaxPool,
     MeanPool,
     NeuralFingerprint,
+    NNConv,
     Nodes,
     Rescale,
     Residual,
+    RGCNConv,
     Scale,
+    SchNetBlock,
     Sequential,
     Set2Set,
     SortPool,
@@ -85,7 +91,7 @@ from graphnn.losses import (
     multiclass_hinge,
 )
 from graphnn.metrics import accuracy, confusion_matrix, mae, r2, rmse, roc_auc
-from graphnn.ops import elu, identity, leaky_relu, relu, sigmoid, silu, softplus, tanh
+from graphnn.ops import elu, identity, leaky_relu, relu, shifted_softplus, sigmoid, silu, softplus, tanh
 from graphnn.optim import adam, adamw, frozen, momentum, nesterov, per_module, rmsprop, sgd
 from graphnn.training.callbacks import EarlyStopping, Progress
 from graphnn.training.fit import fit, predict, steps
@@ -96,10 +102,12 @@ from graphnn.uncertainty import Ensemble
 __version__ = "0.1.0"
 
 __all__ = [
+    "DMPNN",
     "AGNNConv",
     "AttentionPool",
     "Batch",
     "BatchNorm",
+    "CFConv",
     "Checkpoint",
     "Dense",
     "Dropout",
@@ -116,6 +124,7 @@ __all__ = [
     "GraphClassifier",
     "GraphConv",
     "GraphError",
+    "GraphNetwork",
     "GraphRegressor",
     "History",
     "Layer",
@@ -123,14 +132,17 @@ __all__ = [
     "LivePlot",
     "MaxPool",
     "MeanPool",
+    "NNConv",
     "NeuralFingerprint",
     "NodeClassifier",
     "Nodes",
     "Progress",
+    "RGCNConv",
     "Rescale",
     "Residual",
     "Run",
     "Scale",
+    "SchNetBlock",
     "Sequential",
     "Set2Set",
     "SortPool",
@@ -203,6 +215,7 @@ __all__ = [
     "select",
     "set_target_scale",
     "sgd",
+    "shifted_softplus",
     "sigmoid",
     "silu",
     "softplus",

@@ -18,7 +18,7 @@ from graphnn import ops
 from graphnn.checks import GraphError, indices
 from graphnn.graph import Graph, edge_weights, features, given_kernel, is_foreign, node_features
 from graphnn.incoming import Incoming
-from graphnn.ops import Segments
+from graphnn.ops import Segments, SparseMatrix
 from graphnn.ops.sparse import offsets
 from graphnn.packed import Packed
 from graphnn.types import Array, KernelFn
@@ -201,6 +201,19 @@ class Batch:
             product = self.packed.product(kernel)
             return activation(product if bias is None else product + bias)
         return ops.propagate(self.packed.operator(kernel), ops.dense(h), bias, activation)
+
+    @property
+    def nonbacktracking(self) -> SparseMatrix:
+        """B[(v, w), (k, v)] = 1 for k != w, the kernel of edges among edges; see `Graph.nonbacktracking`."""
+        return self.packed.nonbacktracking
+
+    def propagate_many(self, values: Array, h: Array) -> Array:
+        """Return what arrives at every node through q kernels given by numbers on the edges.
+
+        values: (n_edges, q), h: (n_nodes, f)  ->  (n_nodes, q, f), the sum over in-edges of values_e times h of the
+        sender. Edge weights do not count; multiply the values by them.
+        """
+        return ops.propagate_many(self.packed.sparse_pattern, ops.gather(values, self.packed.edge_order), h)
 
     def replace(self, **changes: Any) -> Batch:
         """Return this batch with other features, or with other structure.

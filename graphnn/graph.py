@@ -18,7 +18,7 @@ import scipy.sparse
 from graphnn import ops
 from graphnn.checks import GraphError, indices, listing, nearest, numbers, rows
 from graphnn.ops import SparseMatrix
-from graphnn.ops.sparse import Pattern, group
+from graphnn.ops.sparse import Pattern, group, offsets, ranges
 from graphnn.types import Array, KernelFn
 
 
@@ -80,6 +80,22 @@ class Arcs:
         matrix = self.sparse_adjacency.toscipy()
         matrix.sum_duplicates()
         return matrix
+
+    @cached_property
+    def nonbacktracking(self) -> SparseMatrix:
+        """B[(v, w), (k, v)] = 1 for k != w: what arrives at the sender of an edge, but not from its receiver.
+
+        (n_edges, n_edges) of ones (Hashimoto 1989), the edges in their order and without their weights. All parallel
+        edges from w to v are left out alike, so nothing needs to be paired, and one that has no reverse leaves nothing
+        out. A node with p edges in and q out makes up to p q entries.
+        """
+        by_receiver, order = self._edges_by_receiver
+        starts, sizes = by_receiver.indptr[self.senders], np.diff(by_receiver.indptr)[self.senders]
+        after, before = np.repeat(np.arange(self.n_edges), sizes), order[ranges(starts, sizes)]
+        onward = self.senders[before] != self.receivers[after]
+        after, before = after[onward], before[onward]
+        indptr = offsets(np.bincount(after, minlength=self.n_edges))
+        return SparseMatrix(Pattern(indptr, before, (self.n_edges, self.n_edges)), np.ones(len(before), self.dtype))
 
     def locate(self, node: int) -> tuple[int | None, int]:
         """Return the number of the graph a node belongs to (None for a single graph) and its number in there."""

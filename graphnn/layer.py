@@ -273,6 +273,8 @@ class Layer:
 
 def show(value: Any) -> str:
     """Return a setting as it would be written: functions by their name, everything else by its repr."""
+    if type(value) is tuple:
+        return f"({', '.join(map(show, value))}{',' * (len(value) == 1)})"
     if callable(value) and hasattr(value, "__name__"):
         return value.__name__
     return repr(value)
@@ -347,16 +349,15 @@ def only_graphs(layer: Layer, graphs: Any) -> Batch:
 
 
 def only_edges(layer: Layer, graphs: Any) -> Batch:
-    """Return the batch a layer needs that goes by edges; graphs that came with kernels instead have none."""
-    batch = only_graphs(layer, graphs)
-    packed = batch.packed
+    """Return the batch a layer needs whose messages run along edges; refuse graphs that have kernels in their place."""
+    packed = only_graphs(layer, graphs).packed
     if packed.kernels and not packed.came_with_edges and packed.n_nodes > packed.n_graphs:
         raise GraphError(
             "edges",
             f"these graphs came with kernels and no edges, and {type(layer).__name__} goes by the edges of a node; "
             "give senders and receivers to each Graph, or use GraphConv",
         )
-    return batch
+    return graphs
 
 
 def features(graphs: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -67,6 +67,7 @@ class Packed(Arcs):
         self._source = source
         self._operators: dict[Any, Any] = {}
         self._products: dict[Any, Array] = {}
+        self._remembered: dict[Any, Any] = {}
         self.came_with_edges: bool = len(senders) > 0 or (source is not None and source[0].came_with_edges)
         self._freeze()
 
@@ -105,6 +106,16 @@ class Packed(Arcs):
     @cached_property
     def receiver_segments(self) -> Segments:
         return Segments(self.receivers, self.n_nodes)
+
+    @property
+    def sparse_pattern(self) -> Pattern:
+        """Where the adjacency has its entries, one for each edge, in the order `edge_order`."""
+        return self._edges_by_receiver[0]
+
+    @cached_property
+    def edge_order(self) -> Segments:
+        """Which edge every entry of the adjacency is."""
+        return Segments(self._edges_by_receiver[1], self.n_edges)
 
     def locate(self, node: int) -> tuple[int | None, int]:
         graph = int(np.searchsorted(self.node_offsets, node, side="right")) - 1
@@ -306,11 +317,25 @@ class Packed(Arcs):
     def _slice_of_parent(self, kernel: KernelFn | str) -> SparseMatrix:
         """Return our rows of the kernel our parent has computed, their columns counted from our own nodes."""
         parent, index, node_rows, _ = self._source  # type: ignore[misc]
-        part = take_rows(parent._form(kernel, "sparse"), node_rows)
-        entries = np.diff(part.pattern.indptr[self.node_offsets])
-        shift = np.repeat(self.node_offsets[:-1] - parent.node_offsets[index], entries)
-        pattern = Pattern(part.pattern.indptr, part.pattern.indices + shift, (self.n_nodes, self.n_nodes))
-        return SparseMatrix(pattern, part.values)
+        starts = parent.node_offsets[index]
+        return take_blocks(parent._form(kernel, "sparse"), node_rows, starts, self.node_offsets)
+
+    @cached_property
+    def nonbacktracking(self) -> SparseMatrix:
+        """B of all the graphs (see `Graph.nonbacktracking`), our rows of our parent's where we are a part of one."""
+        if self._source is None:
+            return super().nonbacktracking
+        parent, index, _, edge_rows = self._source
+        return take_blocks(parent.nonbacktracking, edge_rows, parent.edge_offsets[index], self.edge_offsets)
+
+    def remember(self, make: Callable[[Packed], Any]) -> Any:
+        """Return make(these graphs), computed once: what a layer needs to know of their structure or features.
+
+        `make` is a function or, with a setting, a frozen dataclass; what it gives must be constant.
+        """
+        if make not in self._remembered:
+            self._remembered[make] = make(self)
+        return self._remembered[make]
 
     def changed(self, **changes: Any) -> Packed:
         """Return these graphs with another structure or layout; nothing computed so far is kept."""
@@ -324,7 +349,7 @@ class Packed(Arcs):
 
     def __getstate__(self) -> dict:
         kept = {k: v for k, v in self.__dict__.items() if not isinstance(getattr(type(self), k, None), cached_property)}
-        return {**kept, "_operators": {}, "_products": {}, "_source": None}
+        return {**kept, "_operators": {}, "_products": {}, "_remembered": {}, "_source": None}
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
@@ -357,6 +382,17 @@ def take_rows(matrix: SparseMatrix, index: np.ndarray) -> SparseMatrix:
     entries = ranges(indptr[index], sizes)
     pattern = Pattern(offsets(sizes), matrix.pattern.indices.take(entries), (len(index), matrix.shape[1]))
     return SparseMatrix(pattern, _take(matrix.values, entries))
+
+
+def take_blocks(matrix: SparseMatrix, rows: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> SparseMatrix:
+    """Return some diagonal blocks of a block-diagonal matrix, as a block-diagonal matrix.
+
+    rows: their rows;  starts: where each block began;  ends: the offsets where each begins and ends now
+    """
+    part = take_rows(matrix, rows)
+    shift = np.repeat(ends[:-1] - starts, np.diff(part.pattern.indptr[ends]))
+    pattern = Pattern(part.pattern.indptr, part.pattern.indices + shift, (len(rows), len(rows)))
+    return SparseMatrix(pattern, part.values)
 
 
 def stack_blocks(blocks: Sequence[SparseMatrix]) -> SparseMatrix:

@@ -13,7 +13,7 @@ import numpy as np
 
 import graphnn as gn
 
-WIDTH, EDGE_WIDTH, GLOBAL_WIDTH, CODES = 3, 2, 2, 4
+WIDTH, EDGE_WIDTH, GLOBAL_WIDTH, CODES, RELATIONS = 3, 2, 2, 4, 3
 
 # by name, the number of nodes, the (sender, receiver) of every edge, and whether they are weighted
 SHAPES = {
@@ -47,6 +47,8 @@ def graph(
     global_features: bool = False,
     codes: bool = False,
     kernels: bool = False,
+    positions: bool = False,
+    relations: bool = False,
     dtype: type = np.float64,
 ) -> gn.Graph:
     """Return one graph with random features."""
@@ -54,14 +56,16 @@ def graph(
     rng = np.random.default_rng((seed, n, len(arcs)))
     senders, receivers = np.array(arcs, int).reshape(-1, 2).T
     nodes = rng.integers(0, CODES, (n, 1)) if codes else rng.normal(size=(n, WIDTH))
+    kinds = rng.integers(0, RELATIONS, (len(arcs), 1)) if relations else None
     return gn.Graph(
         nodes.astype(dtype),
         senders,
         receivers,
-        edges=rng.normal(size=(len(arcs), EDGE_WIDTH)) if edges else None,
+        edges=rng.normal(size=(len(arcs), EDGE_WIDTH)) if edges else kinds,
         weights=rng.uniform(0.5, 1.5, len(arcs)) if weighted else None,
         globals=rng.normal(size=GLOBAL_WIDTH) if global_features else None,
         kernels={"own": rng.normal(size=(n, n))} if kernels else {},
+        positions=rng.normal(size=(n, 3)) if positions else None,
     )
 
 
@@ -78,6 +82,7 @@ def permuted_nodes(graph: gn.Graph, order: np.ndarray) -> gn.Graph:
         senders=place[graph.senders],
         receivers=place[graph.receivers],
         kernels={name: K[np.ix_(order, order)] for name, K in graph.kernels.items()},
+        positions=None if graph.positions is None else graph.positions[order],
     )
 
 

@@ -52,6 +52,8 @@ MODEL = gn.Sequential(
     out=gn.Dense(1),
 )
 
+GRAPH_NETWORK = gn.GraphNetwork(gn.Dense(2, gn.tanh), gn.Sequential(gn.Dense(3, gn.tanh), gn.Dense(2)), gn.Dense(3))
+
 LAYERS = [
     Row(gn.Dense(2, gn.tanh)),
     Row(gn.Embedding(2, count=cases.CODES), attributes=("codes",)),
@@ -81,6 +83,22 @@ LAYERS = [
     Row(gn.Scale(0.5)),
     Row(gn.Standardize()),
     Row(gn.EdgesToNodes(), attributes=("edges",)),
+    # messages and relations
+    Row(gn.NNConv(2, gn.Dense(4, gn.tanh)), attributes=("edges",)),
+    Row(gn.NNConv(2, activation=gn.tanh, aggregate="mean"), "mean", attributes=("edges",)),
+    Row(gn.DMPNN(2, activation=gn.tanh), attributes=("edges",)),
+    Row(gn.DMPNN(2, steps=1, activation=gn.silu), "silu", attributes=("edges",)),
+    Row(GRAPH_NETWORK, attributes=("edges", "global_features")),
+    Row(gn.Sequential(GRAPH_NETWORK, gn.Edges()), "block", level="edge", attributes=("edges", "global_features")),
+    Row(gn.Sequential(GRAPH_NETWORK, gn.Globals()), "block", level="graph", attributes=("edges", "global_features")),
+    Row(gn.GraphNetwork(gn.Dense(2, gn.tanh), gn.Dense(2), aggregate="mean"), "plain"),
+    Row(gn.CFConv(2, gn.tanh, filters=3, cutoff=2.0, gaussians=4), attributes=("positions",)),
+    Row(gn.CFConv(2, cutoff=3.0, gaussians=5, distance=1), "column", attributes=("edges",)),
+    Row(gn.SchNetBlock(gaussians=4), attributes=("positions",)),
+    Row(gn.RGCNConv(2, cases.RELATIONS), attributes=("relations",)),
+    Row(gn.RGCNConv(2, cases.RELATIONS, gn.tanh, bases=2, aggregate="sum"), "bases", attributes=("relations",)),
+    Row(gn.RGCNConv(6, cases.RELATIONS, blocks=3), "blocks", attributes=("relations",)),
+    Row(gn.RGCNConv(2, (k.adjacency, k.random_walk, "own")), "kernels", attributes=("kernels",)),
     Row(gn.Dropout(0.5)),
     Row(gn.Dropout(0.5), "training", train=True, noisy=True),
     Row(gn.BatchNorm()),
@@ -108,7 +126,7 @@ LAYERS = [
     Row(gn.Set2Set(2), level="graph"),
     Row(gn.SortPool(3), level="graph"),
 ]
-FEATURES = ("nodes", "edges", "globals")
+FEATURES = ("nodes", "edges", "globals", "positions")
 KINDS = list({repr(row.layer): row for row in LAYERS}.values())
 
 
@@ -190,7 +208,8 @@ def assert_nodes_permute(row: Row, graphs: list[gn.Graph], seed: int) -> None:
     orders, params = shuffles(graphs, "n_nodes", seed), parameters(row)
     wanted = outcome(row, params, pack(row, graphs))
     turned = [cases.permuted_nodes(graph, order) for graph, order in zip(graphs, orders, strict=True)]
-    wanted["nodes"] = wanted["nodes"][joined(orders)]
+    for name in wanted.keys() & {"nodes", "positions"}:
+        wanted[name] = wanted[name][joined(orders)]
     if row.level == "node":
         wanted["out"] = wanted["out"][joined(orders)]
     assert_same(outcome(row, params, pack(row, turned)), wanted)
@@ -231,6 +250,7 @@ class TestEveryLayerOnEveryGraph:
         wanted = outcome(row, params, pack(row, graphs))
         rows = {"graph": order, **{unit: blocks(graphs, f"n_{unit}s", order) for unit in ("node", "edge")}}
         levels = {"out": row.level, "nodes": "node", "edges": "edge", "weights": "edge", "globals": "graph"}
+        levels |= {"positions": "node"}
         for name, level in levels.items():
             if name in wanted:
                 wanted[name] = wanted[name][rows[level]]
@@ -313,6 +333,8 @@ def test_gradients_match_finite_differences_to_second_order(row, flavour):
     leaves = leaves_of(row, parameters(row), batch)
     if "codes" in row.attributes:
         leaves.pop("nodes")
+    if "relations" in row.attributes:
+        leaves.pop("edges")
     vector, unflatten = gn.flatten(leaves)
 
     def function(vector):
@@ -406,7 +428,7 @@ def test_another_process_with_another_hash_seed_gives_the_same_bits():
 
 # ---- random graphs ---------------------------------------------------------------------------------
 
-WORDS = ("Conv", "Pool", "GRU", "Finger", "model", "Set2Set")
+WORDS = ("Conv", "Pool", "GRU", "Finger", "model", "Set2Set", "DMPNN", "Net")
 PERMUTED = [row for row in LAYERS if not row.noisy and any(word in str(row) for word in WORDS)]
 
 
@@ -434,6 +456,10 @@ def test_random_graphs_obey_the_permutation_laws(row, drawn, seed):
         own = {"own": rng.normal(size=(n, n))} if "kernels" in row.attributes else {}
         nodes, weights = rng.normal(size=(n, cases.WIDTH)), rng.uniform(0.5, 2, len(arcs))
         edges = rng.normal(size=(len(arcs), cases.EDGE_WIDTH)) if "edges" in row.attributes else None
-        graphs.append(gn.Graph(nodes, senders, receivers, edges=edges, weights=weights, kernels=own))
+        if "relations" in row.attributes:
+            edges = rng.integers(0, cases.RELATIONS, (len(arcs), 1))
+        more = {"positions": rng.normal(size=(n, 3))} if "positions" in row.attributes else {}
+        more |= {"globals": rng.normal(size=cases.GLOBAL_WIDTH)} if "global_features" in row.attributes else {}
+        graphs.append(gn.Graph(nodes, senders, receivers, edges=edges, weights=weights, kernels=own, **more))
     assert_nodes_permute(row, graphs, seed)
     assert_edges_permute(row, graphs, seed)

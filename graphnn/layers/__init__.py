@@ -6,15 +6,19 @@ from graphnn.layers.convolution import GINConv, GraphConv
 from graphnn.layers.dense import Dense, Embedding
 from graphnn.layers.dropout import Dropout
 from graphnn.layers.fingerprint import NeuralFingerprint
-from graphnn.layers.message import EdgesToNodes
+from graphnn.layers.geometry import CFConv, SchNetBlock
+from graphnn.layers.message import DMPNN, EdgesToNodes, GraphNetwork, NNConv
 from graphnn.layers.normalization import BatchNorm, LayerNorm, Rescale, Scale, Standardize, set_target_scale
 from graphnn.layers.pooling import Edges, Globals, MaxPool, MeanPool, Nodes, SumPool
 from graphnn.layers.readout import AttentionPool, Set2Set, SortPool
+from graphnn.layers.relational import RGCNConv
 
 __all__ = [
+    "DMPNN",
     "AGNNConv",
     "AttentionPool",
     "BatchNorm",
+    "CFConv",
     "Dense",
     "Dropout",
     "Edges",
@@ -25,14 +29,18 @@ __all__ = [
     "GINConv",
     "Globals",
     "GraphConv",
+    "GraphNetwork",
     "LayerNorm",
     "MaxPool",
     "MeanPool",
+    "NNConv",
     "NeuralFingerprint",
     "Nodes",
+    "RGCNConv",
     "Rescale",
     "Residual",
     "Scale",
+    "SchNetBlock",
     "Sequential",
     "Set2Set",
     "SortPool",

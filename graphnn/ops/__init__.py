@@ -18,13 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from graphnn.ops import primitives
+from graphnn.ops import primitives, sparse
 from graphnn.ops.activations import (
     FUSED,
     elu,
     identity,
     leaky_relu,
     relu,
+    shifted_softplus,
     sigmoid,
     silu,
     softplus,
@@ -33,9 +34,11 @@ from graphnn.ops.activations import (
 from graphnn.ops.arrays import (
     absolute,
     concatenate,
+    cos,
     differentiable,
     elementwise,
     exp,
+    gaussians,
     is_jax,
     is_traced,
     log,
@@ -64,6 +67,7 @@ __all__ = [
     "absolute",
     "affine",
     "concatenate",
+    "cos",
     "dense",
     "differentiable",
     "dropout",
@@ -71,6 +75,7 @@ __all__ = [
     "elu",
     "exp",
     "gather",
+    "gaussians",
     "headwise",
     "identity",
     "is_jax",
@@ -85,6 +90,7 @@ __all__ = [
     "norm",
     "pick",
     "propagate",
+    "propagate_many",
     "reciprocal",
     "relu",
     "sampled_product",
@@ -95,6 +101,7 @@ __all__ = [
     "segment_softmax",
     "segment_sort",
     "segment_sum",
+    "shifted_softplus",
     "sigmoid",
     "silu",
     "softmax",
@@ -187,7 +194,7 @@ def propagate(
     """Return activation(K h + bias): every node gathers from the nodes its row of the kernel names.
 
     kernel: a sparse matrix (n, m), a list of dense (n_i, n_i) blocks, or padded blocks; its numbers may be traced.
-    h: (m, f)  ->  (n, f)
+    h: (m, f);  bias: a row (f,), or (n, f) what the sum begins with  ->  (n, f)
 
     >>> propagate([np.eye(1), np.ones((2, 2))], np.array([[1.0], [2.0], [3.0]]))
     array([[1.],
@@ -206,6 +213,19 @@ def propagate(
     else:
         out = _block_products(kernel, h)
     return activation(out if bias is None else out + bias)
+
+
+def propagate_many(pattern: sparse.Pattern, values: Array, h: Array) -> Array:
+    """Return K_k h for q kernels on one pattern, the numbers of K_k being column k of `values`.
+
+    values: (n_entries, q) in the order of the pattern;  h: (m, f)  ->  (n, q, f). No (n_entries, q, f) array is made.
+
+    >>> pair = SparseMatrix.from_scipy(np.array([[0.0, 1.0], [1.0, 0.0]])).pattern
+    >>> propagate_many(pair, np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[10.0], [1.0]]))[:, :, 0]
+    array([[ 1.,  2.],
+           [30., 40.]])
+    """
+    return _twin(values, h).weighted_many(values, h, pattern)
 
 
 def _block_products(blocks: Sequence[Array], h: Array) -> Array:

@@ -6,6 +6,7 @@ that an affine map and its activation are one step on the tape and store nothing
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -136,6 +137,15 @@ def softplus(x: Array) -> Array:
     array([6.931e-01, 1.000e+04])
     """
     return namespace(x).logaddexp(x, 0.0) if is_jax(x) else _softplus(x)
+
+
+def shifted_softplus(x: Array) -> Array:
+    """Return log(1/2 + exp(x)/2), a softplus that is 0 at 0 (Schuett et al. 2017, arXiv:1706.08566).
+
+    >>> shifted_softplus(np.array([0.0, 1e4])).round(4)
+    array([   0.    , 9999.3069])
+    """
+    return softplus(x) - math.log(2.0)
 
 
 @elementwise(_silu_slope)

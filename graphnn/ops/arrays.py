@@ -136,6 +136,23 @@ def log(x: Array) -> Array:
     return namespace(x).log(x)
 
 
+def cos(x: Array) -> Array:
+    """Return the cosine of x in radians."""
+    return namespace(x).cos(x)
+
+
+def gaussians(x: Array, stop: float, count: int) -> Array:
+    """Return exp(-(x - c_k)^2 / (2 s^2)) for `count` centres c_k from 0 to `stop`, s apart. (n,) -> (n, count)
+
+    >>> gaussians(np.array([0.0, 1.0]), 2.0, 3).round(3)
+    array([[1.   , 0.607, 0.135],
+           [0.607, 1.   , 0.607]])
+    """
+    step = stop / (count - 1)
+    apart = (x[:, None] - np.linspace(0.0, stop, count, dtype=x.dtype)) * (1.0 / step)
+    return exp(apart * apart * -0.5)
+
+
 def _reciprocal_slope(g: Array, ans: Array, x: Array) -> Array:
     return -g * ans * ans
 

@@ -37,6 +37,12 @@ def sampled_product(a: Array, x: Array, pattern: Pattern, by_head: bool) -> Arra
     return product.sum(tuple(range(1 + by_head, product.ndim)))
 
 
+def weighted_many(values: Array, x: Array, pattern: Pattern) -> Array:
+    """Return A_k x for the matrix A_k of every column of values."""
+    sent = jnp.asarray(x)[pattern.indices]
+    return jax.ops.segment_sum(jnp.asarray(values)[:, :, None] * sent[:, None, :], pattern.rows, pattern.shape[0])
+
+
 def gather(x: Array, segments: Segments) -> Array:
     """Return x[segments.index]."""
     return jnp.asarray(x)[segments.index]

@@ -139,6 +139,19 @@ class SparseMatrix:
             self.shape,
         )
 
+    def without_empty_rows(self) -> tuple[SparseMatrix, SparseMatrix]:
+        """Return the rows that have entries, and the matrix of ones that puts them back: (k, m) and (n, k).
+
+        >>> kept, place = SparseMatrix.from_scipy(np.array([[0.0, 0.0], [1.0, 2.0]])).without_empty_rows()
+        >>> kept.shape, (place @ kept.toarray()).tolist()
+        ((1, 2), [[0.0, 0.0], [1.0, 2.0]])
+        """
+        filled = np.diff(self.pattern.indptr) > 0
+        k = int(filled.sum())
+        kept = sparse.Pattern(self.pattern.indptr[np.append(True, filled)], self.pattern.indices, (k, self.shape[1]))
+        place = sparse.Pattern(sparse.offsets(filled), np.arange(k), (self.shape[0], k))
+        return SparseMatrix(kept, self.values), SparseMatrix(place, np.ones(k, self.dtype))
+
     def toarray(self) -> Array:
         """Return the matrix as a dense array, traced if the values are."""
         if self.is_constant:
@@ -249,21 +262,32 @@ def affine(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, activatio
 def _sparse_affine_pull(g: Array, argnums: Sequence[int], ans: Array, args: tuple) -> list[Array]:
     _, _, matrix, activation = args
     g = FUSED[activation].slope(g, ans)
-    return [turned_product(matrix.values, g, matrix.pattern) if argnum == 0 else column_sum(g) for argnum in argnums]
+    parts = []
+    for argnum in argnums:
+        if argnum == 0:
+            parts.append(turned_product(matrix.values, g, matrix.pattern))
+        else:
+            parts.append(column_sum(g) if args[1].ndim == 1 else g)
+    return parts
 
 
 def _sparse_affine_push(argnums: Sequence[int], tangents: Sequence[Array], ans: Array, args: tuple) -> Array:
     _, _, matrix, activation = args
-    parts = [
-        sparse_affine(tangent, None, matrix, identity) if argnum == 0 else repeat_row(tangent, matrix.shape[0])
-        for argnum, tangent in zip(argnums, tangents, strict=True)
-    ]
+    parts = []
+    for argnum, tangent in zip(argnums, tangents, strict=True):
+        if argnum == 0:
+            parts.append(sparse_affine(tangent, None, matrix, identity))
+        else:
+            parts.append(repeat_row(tangent, matrix.shape[0]) if tangent.ndim == 1 else tangent)
     return FUSED[activation].slope(add_all(parts), ans)
 
 
 @differentiable(_sparse_affine_pull, _sparse_affine_push)
 def sparse_affine(x: np.ndarray, bias: np.ndarray | None, matrix: SparseMatrix, activation: Callable) -> np.ndarray:
-    """Return activation(A x + bias) for a constant matrix A and an activation of FUSED. (m, f), (f,) -> (n, f)"""
+    """Return activation(A x + bias) for a constant matrix A and an activation of FUSED.
+
+    x: (m, f);  bias: a row (f,) or what is already there, (n, f)  ->  (n, f)
+    """
     out = sparse.matmul(matrix.pattern, matrix.values, x, bias)
     FUSED[activation].apply(out)
     return out
@@ -323,6 +347,48 @@ def sparse_product(matrix: SparseMatrix, x: Array) -> Array:
     if matrix.is_constant and x.ndim == 2:
         return sparse_affine(x, None, matrix, identity)
     return weighted_product(matrix.values, x, matrix.pattern)
+
+
+# ---- several matrices on one pattern --------------------------------------------------------------------------------
+
+
+def _weighted_many_pullback(argnum: int, g: Array, values: Array, x: Array, pattern: sparse.Pattern) -> Array:
+    return sampled_many(g, x, pattern) if argnum == 0 else turned_many(values, g, pattern)
+
+
+def _turned_many_pullback(argnum: int, g: Array, values: Array, y: Array, pattern: sparse.Pattern) -> Array:
+    return sampled_many(y, g, pattern) if argnum == 0 else weighted_many(values, g, pattern)
+
+
+def _sampled_many_pullback(argnum: int, g: Array, y: Array, x: Array, pattern: sparse.Pattern) -> Array:
+    return weighted_many(g, x, pattern) if argnum == 0 else turned_many(g, y, pattern)
+
+
+@multilinear(_weighted_many_pullback)
+def weighted_many(values: np.ndarray, x: np.ndarray, pattern: sparse.Pattern) -> np.ndarray:
+    """Return A_k x for the matrix A_k of every column of values. (n_entries, q), (m, f) -> (n, q, f)"""
+    out = np.empty((pattern.shape[0], values.shape[1], x.shape[1]), np.result_type(values, x))
+    for k in range(values.shape[1]):
+        out[:, k] = sparse.matmul(pattern, values[:, k], x)
+    return out
+
+
+@multilinear(_turned_many_pullback)
+def turned_many(values: np.ndarray, y: np.ndarray, pattern: sparse.Pattern) -> np.ndarray:
+    """Return the sum over k of the transpose of A_k, times y_k. (n_entries, q), (n, q, f) -> (m, f)"""
+    out = np.zeros((pattern.shape[1], y.shape[2]), np.result_type(values, y))
+    for k in range(values.shape[1]):
+        out = sparse.matmul(pattern, values[:, k], y[:, k], out, turned=True)
+    return out
+
+
+@multilinear(_sampled_many_pullback)
+def sampled_many(y: np.ndarray, x: np.ndarray, pattern: sparse.Pattern) -> np.ndarray:
+    """Return <y_ik, x_j> for every entry (i, j) of the pattern and every k. (n, q, f), (m, f) -> (n_entries, q)"""
+    out = np.empty((pattern.n_entries, y.shape[1]), np.result_type(y, x))
+    for k in range(y.shape[1]):
+        out[:, k] = sparse.sampled_product(pattern, y[:, k], x)
+    return out
 
 
 # ---- cutting, picking and dropping ----------------------------------------------------------------------------------
@@ -563,5 +629,6 @@ __all__ = [
     "softmax",
     "sparse_affine",
     "sparse_product",
+    "weighted_many",
     "weighted_product",
 ]

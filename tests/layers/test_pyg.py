@@ -100,14 +100,108 @@ READOUT = {
     "sort-padded": (gn.SortPool(9), renamed()),
 }
 
+# messages and relations
+
+
+def neural(p):
+    """Row k d + f of ours is row f of W_k; in theirs W_k is unrolled in column k of the last map."""
+    last = "nn.2" if "nn.2.weight" in p else "nn"
+    ours = {"weight": p[f"{last}.weight"].T.reshape(-1, 3), "constant": p[f"{last}.bias"].reshape(4, 3)}
+    if last != "nn":
+        ours |= {"inner.weight": p["nn.0.weight"].T, "inner.bias": p["nn.0.bias"]}
+    return {**ours, "root": p["lin.weight"].T, "bias": p["bias"]}
+
+
+def meta(p):
+    ours = {}
+    for theirs, name in (("edge_model", "edges"), ("node_model", "nodes"), ("global_model", "globals")):
+        ours[f"1.graphnetwork.{name}.weight"] = p[f"{theirs}.net.weight"].T
+        ours[f"1.graphnetwork.{name}.bias"] = p[f"{theirs}.net.bias"]
+    return ours
+
+
+def filtering(p, theirs, net, ours):
+    return {
+        f"{ours}input": p[f"{theirs}lin1.weight"].T,
+        f"{ours}weight": p[f"{theirs}lin2.weight"].T,
+        f"{ours}bias": p[f"{theirs}lin2.bias"],
+        f"{ours}filter.weight1": p[f"{net}.0.weight"].T,
+        f"{ours}filter.bias1": p[f"{net}.0.bias"],
+        f"{ours}filter.weight2": p[f"{net}.2.weight"].T,
+        f"{ours}filter.bias2": p[f"{net}.2.bias"],
+    }
+
+
+def cf(p):
+    return filtering(p, "conv.", "conv.nn", "1.cfconv.")
+
+
+def schnet(p):
+    lin = {"1.schnetblock.weight": p["conv.lin.weight"].T, "1.schnetblock.bias": p["conv.lin.bias"]}
+    return filtering(p, "conv.conv.", "conv.mlp", "1.schnetblock.conv.") | lin
+
+
+def with_globals(params, graphs):
+    """Give a graph its features: the first two of node 0."""
+    return graphs.replace(globals=graphs.nodes[:1, :2])
+
+
+def with_relations(params, graphs):
+    """Turn edge features into one of three relations, by the sign of the first two."""
+    return graphs.replace(edges=(gn.ops.value_of(graphs.edges)[:, :2] > 0).sum(axis=1, keepdims=True) + 0.0)
+
+
+def with_distances(params, graphs):
+    return graphs.replace(edges=3.0 * gn.sigmoid(graphs.edges[:, :1]))
+
+
+def only_the_change(params, graphs):
+    """Take away what SchNetBlock adds and PyG's block does not: its input, kept in the positions."""
+    return graphs.replace(nodes=graphs.nodes - graphs.positions)
+
+
+def keep_nodes(params, graphs):
+    return with_distances(params, graphs).replace(positions=graphs.nodes)
+
+
+def relational(p):
+    return {f"1.rgcnconv.{name}": value for name, value in p.items()}
+
+
+def block(aggregate):
+    return gn.GraphNetwork(gn.Dense(5, gn.tanh), gn.Dense(3, gn.tanh), gn.Dense(2, gn.tanh), aggregate)
+
+
+def rgcn(width=3, **settings):
+    return gn.Sequential(with_relations, gn.RGCNConv(width, 3, **settings)), relational, "edges"
+
+
+SCHNET = gn.SchNetBlock(5, cutoff=3.0, gaussians=6, distance=0)
+
 # case in the fixture: (layer, from their parameters to ours, what of the graph they read besides the nodes)
 CONVOLUTION = {
     "gcn": (gn.GraphConv(3), gcn, "weights"),
     "gin": (gn.GINConv(3, gn.identity, hidden=5), gin),
 }
+MESSAGE = {
+    "nn": (gn.NNConv(3, gn.Dense(5, gn.tanh)), neural, "edges"),
+    "nn-linear": (gn.NNConv(3, aggregate="mean"), neural, "edges"),
+    **{
+        f"{name}-{what}": (gn.Sequential(with_globals, block(aggregate), end), meta, "edges")
+        for name, aggregate in (("meta", "sum"), ("meta-mean", "mean"))
+        for what, end in (("nodes", gn.EdgesToNodes()), ("globals", gn.Globals()))
+    },
+    "rgcn": rgcn(),
+    "rgcn-sum": rgcn(aggregate="sum"),
+    "rgcn-bases": rgcn(bases=2),
+    "rgcn-blocks": rgcn(6, blocks=2),
+    "cf": (gn.Sequential(with_distances, gn.CFConv(3, filters=5, cutoff=3.0, gaussians=6, distance=0)), cf, "edges"),
+    "schnet": (gn.Sequential(keep_nodes, SCHNET, only_the_change), schnet, "edges"),
+}
+FAMILIES = {"convolution": CONVOLUTION, "attention": ATTENTION, "readout": READOUT, "message": MESSAGE}
 NUMBERS = {
     f"{family}/{name}": (*rows[name.partition("/")[0]], numbers)
-    for family, rows in {"convolution": CONVOLUTION, "attention": ATTENTION, "readout": READOUT}.items()
+    for family, rows in FAMILIES.items()
     for name, numbers in read(family).items()
 }
 
