@@ -260,6 +260,17 @@ BATCHES = [
 ]  # fmt: skip
 
 
+KINDS = gn.pack([gn.Graph(np.ones((3, 3)), [0, 1, 2], [1, 2, 0], edges=[[0], [1], [kind]]) for kind in (1, 2)])
+
+
+def neural(aggregate):
+    return gn.NNConv(2, aggregate=aggregate)
+
+
+def relational(aggregate):
+    return gn.RGCNConv(2, 2, aggregate=aggregate)
+
+
 def without(name):
     return {key: value for key, value in PARAMS.items() if key != name}
 
@@ -323,6 +334,38 @@ MODELS = [
     bad("a gate of another width", lambda: gn.AttentionPool(gn.Dense(2)).init(0, PLAIN), ValueError, "AttentionPool: the gate has 2 columns", "1 or the 3", "gate=Dense(1)"),
     bad("no steps", lambda: gn.Set2Set(0), ValueError, "Set2Set: steps must be 1 or more", "0"),
     bad("no nodes to keep", lambda: gn.SortPool(0), ValueError, "SortPool: k must be 1 or more", "0"),
+    # messages and relations
+    *(
+        bad(f"{type(layer).__name__} without edge features", lambda layer=layer: layer.init(0, PLAIN), gn.GraphError, "graph.edges", type(layer).__name__, "needs edge features and there are none", "Graph(..., edges=...)")
+        for layer in (gn.EdgesToNodes(), gn.NNConv(2), gn.DMPNN(2), gn.RGCNConv(2, 3), gn.CFConv(2, distance=0))
+    ),
+    *(
+        bad(f"{type(layer).__name__} on kernels", lambda layer=layer: layer.init(0, gn.pack(nodes=TWO, kernels=EYES)), gn.GraphError, "graph.edges", "kernels and no edges", type(layer).__name__, "give senders and receivers")
+        for layer in (gn.GraphNetwork(node_update=gn.Dense(1)), gn.CFConv(2), gn.SchNetBlock())
+    ),
+    *(
+        bad(f"another aggregate for {make.__name__}", lambda make=make: make(aggregate="max"), ValueError, ": aggregate must be one of 'sum', 'mean', got 'max'")
+        for make in (neural, gn.GraphNetwork, relational)
+    ),
+    bad("negative steps of DMPNN", lambda: gn.DMPNN(2, -1), ValueError, "DMPNN: steps must be 0 or more", "-1"),
+    bad("a block without updates", gn.GraphNetwork, ValueError, "GraphNetwork: no update was given", "edge_update="),
+    bad("no positions", lambda: gn.CFConv(2).init(0, PLAIN), gn.GraphError, "graph.positions", "CFConv", "positions=...", "distance=0"),
+    bad("no positions for a block", lambda: gn.SchNetBlock().init(0, PLAIN), gn.GraphError, "graph.positions", "distance=0"),
+    bad("no such column of distances", lambda: gn.CFConv(2, distance=2).init(0, BATCH), gn.GraphError, "graph.edges", "CFConv finds distances in column 2", "edges have 2"),
+    bad("a negative column of distances", lambda: gn.CFConv(2, distance=-1), ValueError, "CFConv: distance must be the number of a column", "-1"),
+    bad("a cutoff of zero", lambda: gn.CFConv(2, cutoff=0.0), ValueError, "CFConv: cutoff must be positive", "0.0"),
+    bad("a cutoff that is nan", lambda: gn.SchNetBlock(cutoff=float("nan")), ValueError, "cutoff must be positive", "nan"),
+    bad("one Gaussian", lambda: gn.SchNetBlock(gaussians=1), ValueError, "gaussians must be 2 or more", "1"),
+    bad("a relation too high", lambda: gn.RGCNConv(2, 2).init(0, KINDS), gn.GraphError, "graphs[1].edges", "edge 2 has 2 in column 0", "whole number 0..1", "relations="),
+    bad("half a relation", lambda: gn.RGCNConv(2, 3).init(0, KINDS.replace(edges=KINDS.edges + 0.5)), gn.GraphError, "graphs[0].edges", "edge 0 has 0.5 in column 0", "0..2"),
+    bad("a negative relation", lambda: gn.RGCNConv(2, 3).init(0, KINDS.replace(edges=KINDS.edges - 1)), gn.GraphError, "graphs[0].edges", "edge 0 has -1"),
+    bad("no such column of relations", lambda: gn.RGCNConv(2, 3, column=1).init(0, KINDS), gn.GraphError, "graph.edges", "relation in column 1", "edges have 1", "column="),
+    bad("a negative column of relations", lambda: gn.RGCNConv(2, 3, column=-1), ValueError, "RGCNConv: column must be 0 or more", "-1"),
+    bad("no relations", lambda: gn.RGCNConv(2, 0), ValueError, "RGCNConv: relations must be 1 or more", "0"),
+    bad("no kernels as relations", lambda: gn.RGCNConv(2, ()), ValueError, "relations must be 1 or more", "()"),
+    bad("bases and blocks", lambda: gn.RGCNConv(2, 3, bases=2, blocks=2), ValueError, "bases=2 and blocks=2 exclude each other"),
+    bad("no bases", lambda: gn.RGCNConv(2, 3, bases=0), ValueError, "bases must be 1 or more", "0"),
+    bad("blocks that do not divide", lambda: gn.RGCNConv(4, 3, blocks=2).init(0, KINDS), ValueError, "blocks=2 must divide the 3 features that come in and width=4", "bases="),
     *(
         bad(f"{type(layer).__name__} behind a pool", lambda layer=layer: gn.Sequential(gn.SumPool(), layer).init(0, PLAIN), TypeError, type(layer).__name__, "needs graphs", "array of shape (2, 3)", "before the pool")
         for layer in (gn.GraphConv(2), gn.GINConv(2), gn.NeuralFingerprint(2), gn.SumPool(), gn.MeanPool(), gn.MaxPool(), gn.Nodes(), gn.Edges(), gn.Globals(), gn.GATConv(2), gn.GATv2Conv(2), gn.TransformerConv(2), gn.AGNNConv(), gn.AttentionPool(), gn.Set2Set(1), gn.SortPool(1))

@@ -36,8 +36,8 @@ class CFConv(Layer):
     filter.weight1: (gaussians, filters), filter.weight2: (filters, filters) glorot;   filter.bias1, .bias2: zeros
     filters: width when None
 
-    Cost: filters, senders and messages are arrays of n_edges * filters * itemsize bytes, four in all, and one of
-    n_edges * gaussians.
+    Cost: filters, senders and messages are six arrays of n_edges * filters * itemsize bytes, and there are two of
+    n_edges * gaussians * itemsize.
 
     Raises GraphError for graphs without positions, or without the named column, and for kernels in place of edges;
     ValueError for a cutoff that is not positive or fewer than two Gaussians.
@@ -58,6 +58,8 @@ class CFConv(Layer):
     distance: int | None = None
 
     def __post_init__(self) -> None:
+        if self.distance is not None and self.distance < 0:
+            raise ValueError(f"CFConv: distance must be the number of a column, 0 or more, got {self.distance}")
         if not 0 < self.cutoff < math.inf:
             raise ValueError(f"CFConv: cutoff must be positive and finite, got {self.cutoff}")
         if self.gaussians < 2:

@@ -57,8 +57,8 @@ class NNConv(Layer):
     root:   (d, width)   glorot, R;   bias: (width,) zeros;   "inner.*": those of `inner`, which gives (n_edges, q)
 
     Cost: since sum_j a_k(e_ji) h_j is a sparse product for every k, messages are summed before they are multiplied:
-    n_edges * q * itemsize bytes for a, n_nodes * q * d * itemsize for the sums, and no matrix for any edge, which
-    would be n_edges * d * width.
+    twice n_edges * q * itemsize bytes for a, n_nodes * q * d * itemsize for the sums, and no matrix for any edge,
+    which would be n_edges * d * width.
 
     Raises GraphError for graphs without edge features, ValueError for another aggregate.
 
@@ -168,7 +168,7 @@ class GraphNetwork(Layer):
     nodes (n_nodes, d), edges (n_edges, e), globals (n_graphs, g)   -> each as wide as its update gives
     parameters: "edges.*", "nodes.*", "globals.*", those of the updates
 
-    Cost: the first bracket is an array of n_edges * (e + 2 d + g) * itemsize bytes.
+    Cost: the first bracket is an array of n_edges * (e + 2 d + g) * itemsize bytes, and its parts are another.
 
     Raises ValueError for another aggregate and where no update is given, GraphError for kernels in place of edges.
 

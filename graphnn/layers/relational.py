@@ -58,6 +58,8 @@ class RGCNConv(Layer):
         check_aggregate(self, self.aggregate)
         if self.count < 1:
             raise ValueError(f"RGCNConv: relations must be 1 or more, got {self.relations!r}")
+        if self.column < 0:
+            raise ValueError(f"RGCNConv: column must be 0 or more, got {self.column}")
         if self.bases is not None and self.blocks is not None:
             raise ValueError(f"RGCNConv: bases={self.bases} and blocks={self.blocks} exclude each other; give one")
         for name in ("bases", "blocks"):

@@ -139,13 +139,20 @@ def softplus(x: Array) -> Array:
     return namespace(x).logaddexp(x, 0.0) if is_jax(x) else _softplus(x)
 
 
+@elementwise(_softplus_slope)
+def _shifted_softplus(x: np.ndarray) -> np.ndarray:
+    out = np.logaddexp(x, 0.0)
+    out -= math.log(2.0)
+    return out
+
+
 def shifted_softplus(x: Array) -> Array:
     """Return log(1/2 + exp(x)/2), a softplus that is 0 at 0 (Schuett et al. 2017, arXiv:1706.08566).
 
     >>> shifted_softplus(np.array([0.0, 1e4])).round(4)
     array([   0.    , 9999.3069])
     """
-    return softplus(x) - math.log(2.0)
+    return softplus(x) - math.log(2.0) if is_jax(x) else _shifted_softplus(x)
 
 
 @elementwise(_silu_slope)

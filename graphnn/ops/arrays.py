@@ -141,6 +141,17 @@ def cos(x: Array) -> Array:
     return namespace(x).cos(x)
 
 
+def _bell_slope(g: Array, ans: Array, x: Array) -> Array:
+    return -g * ans * x
+
+
+@elementwise(_bell_slope)
+def _bell(x: np.ndarray) -> np.ndarray:
+    out = np.square(x)
+    out *= -0.5
+    return np.exp(out, out=out)
+
+
 def gaussians(x: Array, stop: float, count: int) -> Array:
     """Return exp(-(x - c_k)^2 / (2 s^2)) for `count` centres c_k from 0 to `stop`, s apart. (n,) -> (n, count)
 
@@ -148,9 +159,8 @@ def gaussians(x: Array, stop: float, count: int) -> Array:
     array([[1.   , 0.607, 0.135],
            [0.607, 1.   , 0.607]])
     """
-    step = stop / (count - 1)
-    apart = (x[:, None] - np.linspace(0.0, stop, count, dtype=x.dtype)) * (1.0 / step)
-    return exp(apart * apart * -0.5)
+    apart = (x * ((count - 1) / stop))[:, None] - np.arange(count, dtype=x.dtype)  # in units of s
+    return exp(-0.5 * apart * apart) if is_jax(x) else _bell(apart)
 
 
 def _reciprocal_slope(g: Array, ans: Array, x: Array) -> Array:

@@ -18,6 +18,10 @@ def softplus(z: np.ndarray) -> np.ndarray:
     return np.log(1 + np.exp(z))
 
 
+def shifted_softplus(z: np.ndarray) -> np.ndarray:
+    return np.log(0.5 + 0.5 * np.exp(z))
+
+
 def silu(z: np.ndarray) -> np.ndarray:
     return z / (1 + np.exp(-z))
 
@@ -44,12 +48,13 @@ FORMULAS = {
     ops.tanh: np.tanh,
     ops.sigmoid: sigmoid,
     ops.softplus: softplus,
+    ops.shifted_softplus: shifted_softplus,
     ops.silu: silu,
     ops.elu: elu,
     ops.leaky_relu: leaky,
     ours_steep: steep,
 }
-SMOOTH = [ops.tanh, ops.sigmoid, ops.softplus, ops.silu]
+SMOOTH = [ops.tanh, ops.sigmoid, ops.softplus, ops.shifted_softplus, ops.silu]
 CASES = [
     Case(f"{ours.__name__}-{shape}", ours, plain, (POINTS.ravel()[: int(np.prod(shape))].reshape(shape),))
     for ours, plain in FORMULAS.items()
@@ -83,6 +88,7 @@ class TestExtremes:
         far = np.array([1e4, -1e4])
         limits = {ops.tanh: (1, -1), ops.sigmoid: (1, 0), ops.leaky_relu: (1e4, -1e2), ops.elu: (1e4, -1)}
         limits |= {ops.identity: (1e4, -1e4), ours_steep: (1e4, -2e3)}
+        limits |= {ops.shifted_softplus: (1e4 - np.log(2), -np.log(2))}
         assert activation(far).tolist() == list(limits.get(activation, (1e4, 0)))
 
     def test_a_python_number_is_an_argument(self, activation):

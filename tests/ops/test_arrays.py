@@ -58,6 +58,13 @@ def reduction_case(name: str, axis: int | None, keepdims: bool, x: np.ndarray) -
 CASES = [
     Case("exp", ops.exp, np.exp, (X,)),
     Case("log", ops.log, np.log, (POSITIVE,)),
+    Case("cos", ops.cos, np.cos, (X,)),
+    Case(
+        "gaussians",
+        lambda x: ops.gaussians(x, 1.5, 4),
+        lambda z: np.exp(-2 * (z[:, None] - np.array([0, 0.5, 1, 1.5])) ** 2),
+        (X[0],),
+    ),
     Case("reciprocal", ops.reciprocal, lambda z: 1 / z, (X + np.sign(X),)),
     Case("sqrt", ops.sqrt, np.sqrt, (POSITIVE,)),
     Case("absolute", ops.absolute, lambda z: z * np.sign(z.real), (AWAY,)),

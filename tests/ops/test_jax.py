@@ -36,8 +36,10 @@ X, Y = normal("jax", (6, 3), (6, 3))
 AWAY = away_from_zero(X)
 UNSORTED = Segments(np.array([4, 0, 2, 0, 2, 2]), 6)  # 1, 3 and 5 are empty
 NO_ROWS = Segments(np.zeros(0, int), 3)
+ENTRIES = (np.array([4, 0, 2, 0, 4]), np.array([1, 2, 2, 0, 1]), np.array([0.5, -1.0, 2.0, 3.0, 1.0]))
+SPARSE = ops.SparseMatrix.from_entries(*ENTRIES, (6, 6))
 PLAIN_NAMES = (
-    "relu tanh sigmoid softplus silu elu leaky_relu identity exp absolute reciprocal "
+    "relu tanh sigmoid softplus shifted_softplus silu elu leaky_relu identity exp absolute reciprocal cos "
     "norm std var mean sum max softmax log_softmax"
 )
 FUNCTIONS = {
@@ -59,6 +61,9 @@ FUNCTIONS = {
     "where": (lambda x: ops.where(Y > 0, x, 0.0), X),
     "where-traced": (lambda x: ops.where(x > 0, x, x * x), AWAY),
     "concatenate": (lambda x: ops.concatenate([x, Y.astype(x.dtype), x * x], axis=1), X),
+    "gaussians": (lambda x: ops.gaussians(x, 2.0, 5), X[:, 0]),
+    "propagate_many": (lambda x: ops.propagate_many(SPARSE.pattern, x[:5], x[:, :2] * x[:, 1:]), X),
+    "propagate-beginning-with": (lambda x: ops.propagate(SPARSE.astype(x.dtype), x, x * x, ops.tanh), X),
     "pick": (lambda x: ops.pick(x, np.array([0, 2, 1, 1, 0, 2])), X),
     "unpermute": (lambda x: ops.unpermute(x, [5, 0, 1, 4, 2, 3]), X),
     "gather": (lambda x: ops.gather(x, np.array([3, 3, 0])), X),
@@ -116,9 +121,8 @@ class TestEveryTwin:
         assert value.dtype == grads.dtype == np.float32
 
 
-ENTRIES = (np.array([4, 0, 2, 0, 4]), np.array([1, 2, 2, 0, 1]), np.array([0.5, -1.0, 2.0, 3.0, 1.0]))
 KERNELS = {
-    "sparse": ops.SparseMatrix.from_entries(*ENTRIES, (6, 6)),
+    "sparse": SPARSE,
     "list": [np.arange(16.0).reshape(4, 4), np.zeros((0, 0)), np.ones((2, 2))],
     "padded": ops.PaddedBlocks(np.stack([np.arange(9.0).reshape(3, 3), np.eye(3)]), np.arange(6)),
 }

@@ -261,6 +261,38 @@ def matrix_cases(kind: str) -> list[Case]:
     return [case._replace(name=f"{kind}-{case.name}") for case in cases]
 
 
+def plain_many(values: np.ndarray, x: np.ndarray, kind: str) -> np.ndarray:
+    """A_k x for every column k of values, stacked on axis 1."""
+    return np.stack([plain_dense(column, kind) @ x for column in values.T], axis=1)
+
+
+def many_cases(kind: str) -> list[Case]:
+    rows, columns, (n, m) = ENTRIES[kind]
+    pattern = sparse_of(np.zeros(len(rows)), kind).pattern
+    order = np.argsort(np.array(rows, int), kind="stable")
+    values, x, y = normal(f"many {kind}", (len(rows), 3), (m, 2), (n, 3, 2))
+    return [
+        Case(
+            f"many-{kind}",
+            lambda v, x: ops.propagate_many(pattern, v, x),
+            lambda v, x: plain_many(v[np.argsort(order)], x, kind),
+            (values, x),
+        ),
+        Case(
+            f"many-turned-{kind}",
+            lambda v, y: primitives.turned_many(v, y, pattern),
+            lambda v, y: sum(plain_dense(v[np.argsort(order), k], kind).T @ y[:, k] for k in range(3)),
+            (values, y),
+        ),
+        Case(
+            f"many-sampled-{kind}",
+            lambda y, x: primitives.sampled_many(y, x, pattern),
+            lambda y, x: np.einsum("ekf,ef->ek", y[np.array(rows, int)[order]], x[np.array(columns, int)[order]]),
+            (y, x),
+        ),
+    ]
+
+
 def turned(matrix: SparseMatrix, y):
     """The transpose times y, as the derivative of a product uses it."""
     return primitives.turned_product(matrix.values, y, matrix.pattern)
@@ -312,6 +344,12 @@ def affine_cases() -> list[Case]:
                 (h, shift),
             ),
             Case(
+                f"propagate-beginning-with-{name}",
+                lambda h, b, f=activation, kernel=kernel: ops.propagate(kernel(h), h, b, f),
+                lambda h, b, f=plain, product=product: f(product(h) + b),
+                (h, *normal("beginning", (kernel(h).shape[0], h.shape[1]))),
+            ),
+            Case(
                 f"propagate-no-bias-{name}",
                 lambda h, f=activation, kernel=kernel: ops.propagate(kernel(h), h, None, f),
                 lambda h, f=plain, product=product: f(product(h)),
@@ -336,6 +374,7 @@ def affine_cases() -> list[Case]:
 MATRIX_CASES = [
     *(case for kind in ENTRIES for case in matrix_cases(kind)),
     *affine_cases(),
+    *(case for kind in ENTRIES for case in many_cases(kind)),
     Case(
         "plus-diagonal",
         lambda v, d: sparse_of(v, "square").plus_diagonal(d).toarray(),
@@ -412,6 +451,13 @@ class TestSparseMatrix:
         again = pickle.loads(pickle.dumps(matrix))
         np.testing.assert_array_equal(again.toarray(), matrix.toarray())
         assert "row_segments" not in vars(again)
+
+    @pytest.mark.parametrize("kind", ENTRIES)
+    def test_without_its_empty_rows_it_can_be_put_together_again(self, kind):
+        matrix = sparse_of(np.arange(1.0, 1 + len(ENTRIES[kind][0])), kind)
+        kept, place = matrix.without_empty_rows()
+        assert kept.shape[0] == len(set(ENTRIES[kind][0]))
+        np.testing.assert_array_equal((place @ kept.toarray()), matrix.toarray())
 
     def test_it_says_what_it_is(self):
         assert repr(sparse_of(np.arange(5.0), "unsorted-with-duplicates")) == (
