@@ -191,16 +191,21 @@ class Batch:
         bias: Array | None = None,
         activation: Callable = ops.identity,
         default: KernelFn | None = None,
+        steps: int = 1,
     ) -> Array:
-        """Return activation(K h + bias), where K is the kernel of all the graphs. (n_nodes, f) -> (n_nodes, f)
+        """Return activation(K^steps h + bias), where K is the kernel of all the graphs. (n_nodes, f) -> (n_nodes, f)
 
-        With the batch's own constant features, K h is computed once and remembered.
+        K is applied to h `steps` times, at least once. With the batch's own constant features, K^steps h is computed
+        once and remembered.
         """
         kernel = self.packed.resolve(kernel, default)
         if h is self.nodes and self.has_own_features and not self.packed.follows_traces(kernel):
-            product = self.packed.product(kernel)
+            product = self.packed.product(kernel, steps)
             return activation(product if bias is None else product + bias)
-        return ops.propagate(self.packed.operator(kernel), ops.dense(h), bias, activation)
+        operator, h = self.packed.operator(kernel), ops.dense(h)
+        for _ in range(steps - 1):
+            h = ops.propagate(operator, h)
+        return ops.propagate(operator, h, bias, activation)
 
     @property
     def nonbacktracking(self) -> SparseMatrix:

@@ -29,12 +29,14 @@ __all__ = [
     "Heat",
     "PersonalizedPageRank",
     "Power",
+    "ScaledLaplacian",
     "adjacency",
     "chebyshev_basis",
     "laplacian",
     "normalized_adjacency",
     "normalized_laplacian",
     "random_walk",
+    "scaled_adjacency",
     "transition",
 ]
 
@@ -64,6 +66,21 @@ def normalized_adjacency(graph: Any) -> SparseMatrix:
            [0.5, 0.5]])
     """
     matrix = _with_missing_loops(graph)
+    scale = ops.reciprocal(ops.sqrt(_degrees(graph, matrix)))
+    return matrix.scale(rows=scale, columns=scale)
+
+
+@local
+def scaled_adjacency(graph: Any) -> SparseMatrix:
+    """D^-1/2 A D^-1/2, the adjacency scaled by the degrees of both ends; no loop is added.
+
+    Eigenvalues of symmetric weights lie in [-1, 1]. The row of a node without neighbours is 0.
+
+    >>> from graphnn import Graph
+    >>> Graph(np.ones((3, 1)), senders=[1, 0, 2, 0], receivers=[0, 1, 0, 2]).kernel(scaled_adjacency)[0].round(4)
+    array([0.    , 0.7071, 0.7071])
+    """
+    matrix = graph.sparse_adjacency
     scale = ops.reciprocal(ops.sqrt(_degrees(graph, matrix)))
     return matrix.scale(rows=scale, columns=scale)
 
@@ -166,11 +183,40 @@ class Power(_Setting):
 
 @local
 @dataclass(frozen=True, repr=False)
-class Chebyshev(_Setting):
-    """T_k(2 L / lambda_max - I), the k-th Chebyshev polynomial of the scaled normalised Laplacian.
+class ScaledLaplacian(_Setting):
+    """2 L / lambda_max - I with L = I - D^-1/2 A D^-1/2: eigenvalues in [-1, 1], where Chebyshev polynomials live.
 
-    Defferrard et al., NeurIPS 2016 (arXiv:1606.09375), eq. 4, with T_k = 2 x T_k-1 - T_k-2. `lambda_max` is 2, the
-    bound for every graph, where the paper computes the largest eigenvalue of each.
+    Defferrard et al., NeurIPS 2016 (arXiv:1606.09375), below eq. 4. `lambda_max` is 2, the bound for every graph,
+    where the paper computes the largest eigenvalue of each. L is the paper's: 1 for a node without neighbours, where
+    `normalized_laplacian` (Chung's) is 0.
+
+    >>> from graphnn import Graph
+    >>> Graph(np.ones((2, 1)), senders=[0, 1], receivers=[1, 0]).kernel(ScaledLaplacian())
+    array([[ 0., -1.],
+           [-1.,  0.]])
+    """
+
+    lambda_max: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not self.lambda_max > 0:
+            raise ValueError(f"ScaledLaplacian: lambda_max must be positive, got {self.lambda_max}")
+
+    def __call__(self, graph: Any) -> SparseMatrix:
+        matrix = scaled_adjacency(graph)
+        matrix = matrix.with_values(matrix.values * (-2.0 / self.lambda_max))
+        diagonal = 2.0 / self.lambda_max - 1.0
+        if diagonal == 0:
+            return matrix
+        return matrix.plus_diagonal(np.full(graph.n_nodes, diagonal, graph.dtype))
+
+
+@local
+@dataclass(frozen=True, repr=False)
+class Chebyshev(_Setting):
+    """T_k(2 L / lambda_max - I), the k-th Chebyshev polynomial of `ScaledLaplacian`.
+
+    Defferrard et al., NeurIPS 2016 (arXiv:1606.09375), eq. 4, with T_k = 2 x T_k-1 - T_k-2.
 
     >>> from graphnn import Graph
     >>> Graph(np.ones((2, 1)), senders=[0, 1], receivers=[1, 0]).kernel(Chebyshev(1))
@@ -187,7 +233,7 @@ class Chebyshev(_Setting):
 
     def __call__(self, graph: Any) -> Any:
         eye = scipy.sparse.eye_array(graph.n_nodes, format="csr", dtype=graph.dtype)
-        scaled = _constant(normalized_laplacian, graph) * (2.0 / self.lambda_max) - eye
+        scaled = _constant(ScaledLaplacian(self.lambda_max), graph)
         before, now = eye, scaled
         if self.order == 0:
             return eye

@@ -258,25 +258,28 @@ class Packed(Arcs):
             return [np.asarray(ops.value_of(dense_kernel(block))) for block in self.kernels[kernel]]
         return [self._block(kernel, i) for i in range(self.n_graphs)]
 
-    def product(self, kernel: KernelFn | str) -> Array:
-        """Return kernel @ (the features as they came in), computed once unless the kernel's numbers are traced."""
-        key = memo_key(kernel)
+    def product(self, kernel: KernelFn | str, steps: int = 1) -> Array:
+        """Return kernel^steps @ (the features as they came in), computed once unless the kernel is traced."""
+        key = memo_key(kernel), steps
         if key not in self._products:
-            product = self._product(kernel)
+            product = self._product(kernel, steps)
             if is_foreign(product):
                 return product
             freeze(product)
             self._products[key] = product
         return self._products[key]
 
-    def _product(self, kernel: KernelFn | str) -> Array:
+    def _product(self, kernel: KernelFn | str, steps: int) -> Array:
         if self._source is not None and not self._source[0].follows_traces(kernel):
             parent, _, node_rows, _ = self._source
             try:
-                return _take(parent.product(kernel), node_rows)
+                return _take(parent.product(kernel, steps), node_rows)
             except Exception:  # as in `_union`
                 pass
-        return ops.propagate(self.operator(kernel), ops.dense(self.nodes))
+        h = ops.dense(self.nodes)
+        for _ in range(steps):
+            h = ops.propagate(self.operator(kernel), h)
+        return h
 
     # ---- parts --------------------------------------------------------------------------------------------------
 

@@ -54,6 +54,9 @@ BESIDE = {
     # messages and relations
     ("layers.geometry", "layers.message"),
     ("layers.relational", "layers.message"),
+    # convolutions: what applies a kernel once, then what builds on it
+    ("layers.polynomial", "layers.convolution"),
+    ("layers.aggregation", "layers.convolution"),
     ("training.run", "training.data"),
     ("training.fit", "training.data"),
     ("training.fit", "training.run"),

@@ -1,44 +1,56 @@
 """Layers, one family a file. They compute with `@ + - * /` and `graphnn.ops` only and import no array library."""
 
+from graphnn.layers.aggregation import EdgeConv, PNAConv, SAGEConv
 from graphnn.layers.attention import AGNNConv, GATConv, GATv2Conv, TransformerConv
 from graphnn.layers.containers import Residual, Sequential
-from graphnn.layers.convolution import GINConv, GraphConv
+from graphnn.layers.convolution import GINConv, GINEConv, GraphConv, MorrisConv, MultiKernelConv
 from graphnn.layers.dense import Dense, Embedding
 from graphnn.layers.dropout import Dropout
 from graphnn.layers.fingerprint import NeuralFingerprint
 from graphnn.layers.geometry import CFConv, SchNetBlock
 from graphnn.layers.message import DMPNN, EdgesToNodes, GraphNetwork, NNConv
 from graphnn.layers.normalization import BatchNorm, LayerNorm, Rescale, Scale, Standardize, set_target_scale
+from graphnn.layers.polynomial import APPNP, ARMAConv, ChebConv, SGConv, TAGConv
 from graphnn.layers.pooling import Edges, Globals, MaxPool, MeanPool, Nodes, SumPool
 from graphnn.layers.readout import AttentionPool, Set2Set, SortPool
 from graphnn.layers.relational import RGCNConv
 
 __all__ = [
+    "APPNP",
     "DMPNN",
     "AGNNConv",
+    "ARMAConv",
     "AttentionPool",
     "BatchNorm",
     "CFConv",
+    "ChebConv",
     "Dense",
     "Dropout",
+    "EdgeConv",
     "Edges",
     "EdgesToNodes",
     "Embedding",
     "GATConv",
     "GATv2Conv",
     "GINConv",
+    "GINEConv",
     "Globals",
     "GraphConv",
     "GraphNetwork",
     "LayerNorm",
     "MaxPool",
     "MeanPool",
+    "MorrisConv",
+    "MultiKernelConv",
     "NNConv",
     "NeuralFingerprint",
     "Nodes",
+    "PNAConv",
     "RGCNConv",
     "Rescale",
     "Residual",
+    "SAGEConv",
+    "SGConv",
     "Scale",
     "SchNetBlock",
     "Sequential",
@@ -46,6 +58,7 @@ __all__ = [
     "SortPool",
     "Standardize",
     "SumPool",
+    "TAGConv",
     "TransformerConv",
     "set_target_scale",
 ]

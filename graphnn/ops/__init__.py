@@ -98,9 +98,11 @@ __all__ = [
     "segment_logsumexp",
     "segment_max",
     "segment_mean",
+    "segment_min",
     "segment_softmax",
     "segment_sort",
     "segment_sum",
+    "segment_var",
     "shifted_softplus",
     "sigmoid",
     "silu",
@@ -298,6 +300,21 @@ def segment_mean(x: Array, index: np.ndarray | Segments, count: int | None = Non
 def segment_max(x: Array, index: np.ndarray | Segments, count: int | None = None) -> Array:
     """Return the largest entry of each segment, column by column; 0 for none. (n_rows, ...) -> (count, ...)"""
     return _twin(x).segment_max(x, _rows_by_segment(x, index, count))
+
+
+def segment_min(x: Array, index: np.ndarray | Segments, count: int | None = None) -> Array:
+    """Return the smallest entry of each segment, column by column; 0 for none. (n_rows, ...) -> (count, ...)"""
+    return 0.0 - segment_max(-x, index, count)
+
+
+def segment_var(x: Array, index: np.ndarray | Segments, count: int | None = None) -> Array:
+    """Return the mean squared deviation from the mean of each segment; 0 for none. (n_rows, ...) -> (count, ...)
+
+    Two passes, so that one row alone has exactly 0 and large numbers keep their digits.
+    """
+    segments = _rows_by_segment(x, index, count)
+    centred = x - gather(segment_mean(x, segments), segments)
+    return segment_mean(centred * centred, segments)
 
 
 def segment_softmax(x: Array, index: np.ndarray | Segments, count: int | None = None) -> Array:

@@ -45,7 +45,7 @@ def _numbers(module: torch.nn.Module, call: Call, graph: str, seed: int) -> dict
     out = call(module, tensors)
     out.sin().sum().backward()
     numbers = {"out": out.detach().numpy()}
-    for name, value in module.named_parameters():
+    for name, value in (*module.named_parameters(), *module.named_buffers()):  # buffers have gradient zero
         numbers[f"params/{name}"] = value.detach().numpy().copy()
         numbers[f"grads/{name}"] = (torch.zeros_like(value) if value.grad is None else value.grad).numpy().copy()
     for name in ("nodes", "edges", "weights"):
