@@ -86,6 +86,18 @@ class TestProductsOfConstantFeatures:
         np.testing.assert_allclose(batch[[1]].propagate(kernel, batch[[1]].nodes), 2 * batch.graphs[1].nodes)
         assert calls == [4, 3]
 
+    def test_several_steps_are_computed_once_also_for_parts(self, layout):
+        kernel, calls = counting()
+        batch = gn.pack(cases.graphs("two_sizes"), layout=layout)
+        first = batch.propagate(kernel, batch.nodes, steps=3)
+        assert batch.propagate(kernel, batch.nodes, steps=3) is first
+        np.testing.assert_allclose(first, 8 * batch.nodes)
+        np.testing.assert_allclose(batch.propagate(kernel, batch.nodes), 2 * batch.nodes)
+        part = batch[[1]]
+        np.testing.assert_allclose(part.propagate(kernel, part.nodes, steps=3), 8 * batch.graphs[1].nodes)
+        np.testing.assert_allclose(part.propagate(kernel, part.nodes + 1, steps=3), 8 * (batch.graphs[1].nodes + 1))
+        assert calls == [4, 3]
+
     def test_other_nodes_give_other_products(self, layout):
         batch = gn.pack(cases.graphs("two_sizes"), layout=layout)
         kernel, _ = counting()

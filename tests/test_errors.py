@@ -309,6 +309,34 @@ MODELS = [
     bad("half a code", lambda: gn.Embedding(2, count=4).init(0, np.array([[0.5]])), ValueError, "Embedding", "whole codes 0..3"),
     bad("too many bonds", lambda: gn.NeuralFingerprint(4, max_degree=1).init(0, BATCH), gn.GraphError, "graphs[1].receivers", "node 1 has 3 in-edges", "degrees 0..1", "max_degree=3"),
     bad("a residual of another width", lambda: gn.Residual(gn.Dense(5)).init(0, X), ValueError, "Residual", "(3, 2) into (3, 5)", "width 2"),
+    # convolutions
+    bad("edges that are missing", lambda: gn.GINEConv(2).init(0, PLAIN), ValueError, "GINEConv: the graphs have no edge features", "edges=", "GINConv"),
+    bad("edges of another width", lambda: gn.GINEConv(2)(gn.GINEConv(2).init(0, BATCH), BATCH.replace(edges=np.ones((11, 5)))), ValueError, "'edge' has shape (2, 3), this input needs (5, 3)", "model.init again"),
+    bad("bonds of another width", lambda: gn.PNAConv(2)(gn.PNAConv(2).init(0, BATCH), BATCH.replace(edges=np.ones((11, 5)))), ValueError, "'edge' has shape (2, 3), this input needs (5, 3)", "model.init again"),
+    bad("one kernel as several", lambda: gn.MultiKernelConv(2, k.adjacency), TypeError, "MultiKernelConv: kernels must be a tuple, got function", "kernels=(first, second)", "GraphConv"),
+    bad("kernels in a list", lambda: gn.MultiKernelConv(2, [k.adjacency]), TypeError, "MultiKernelConv: kernels must be a tuple, got list"),
+    bad("no kernels for a layer", lambda: gn.MultiKernelConv(2, ()), ValueError, "MultiKernelConv: got no kernels", "use Dense"),
+    bad("an unknown kernel among several", lambda: gn.MultiKernelConv(2, ("own", "owm")).init(0, BATCH), KeyError, "no kernel 'owm'", "did you mean 'own'"),
+    bad("Chebyshev of order zero", lambda: gn.ChebConv(2, 0), ValueError, "ChebConv: order must be 1 or more, got 0", "use Dense"),
+    bad("a polynomial of order zero", lambda: gn.TAGConv(2, 0), ValueError, "TAGConv: order must be 1 or more, got 0", "use Dense"),
+    bad("no steps", lambda: gn.SGConv(2, 0), ValueError, "SGConv: steps must be 1 or more, got 0", "use Dense"),
+    bad("negative steps of APPNP", lambda: gn.APPNP(-1), ValueError, "APPNP: steps must be 0 or more, got -1"),
+    bad("restart above one", lambda: gn.APPNP(restart=1.5), ValueError, "APPNP: restart must lie in [0, 1], got 1.5", "alpha"),
+    bad("a restart that is nan", lambda: gn.APPNP(restart=float("nan")), ValueError, "APPNP: restart", "nan"),
+    bad("no stacks", lambda: gn.ARMAConv(2, stacks=0), ValueError, "ARMAConv: stacks must be 1 or more, got 0"),
+    bad("no steps of ARMA", lambda: gn.ARMAConv(2, steps=0), ValueError, "ARMAConv: steps must be 1 or more, got 0"),
+    bad("a negative lambda_max", lambda: k.ScaledLaplacian(-1.0), ValueError, "ScaledLaplacian: lambda_max must be positive, got -1.0"),
+    bad("an aggregate nobody knows", lambda: gn.SAGEConv(2, "median"), ValueError, "SAGEConv: aggregate 'median' is not known", "'mean', 'max', 'sum'"),
+    bad("an aggregate of pairs nobody knows", lambda: gn.EdgeConv(gn.Dense(2), "lstm"), ValueError, "EdgeConv: aggregate 'lstm' is not known", "'max', 'mean', 'sum'"),
+    bad("aggregates nobody knows", lambda: gn.PNAConv(2, ("mean", "mode")), ValueError, "PNAConv: aggregates 'mode' is not known", "'mean', 'sum', 'max', 'min', 'std'"),
+    bad("scalers nobody knows", lambda: gn.PNAConv(2, scalers=("linear",)), ValueError, "PNAConv: scalers 'linear' is not known", "'identity', 'amplification', 'attenuation'"),
+    bad("one aggregate as several", lambda: gn.PNAConv(2, "mean"), ValueError, "PNAConv: aggregates must be a tuple of one name or more, got 'mean'"),
+    bad("no scalers", lambda: gn.PNAConv(2, scalers=()), ValueError, "PNAConv: scalers must be a tuple of one name or more, got ()"),
+    bad("weights that add to zero", lambda: gn.SAGEConv(2).init(0, graph(weights=[0.5, -1])), gn.GraphError, "weights", "node 2 has weighted degree -1", "positive"),
+    *(
+        bad(f"kernels in place of edges for {type(layer).__name__}", lambda layer=layer: layer.init(0, gn.pack(nodes=TWO, kernels=EYES)), gn.GraphError, "edges", "came with kernels and no edges", f"{type(layer).__name__} goes by the edges", "GraphConv")
+        for layer in (gn.GINEConv(2), gn.SAGEConv(2, "max"), gn.EdgeConv(gn.Dense(2)), gn.PNAConv(2))
+    ),
     bad("no edges to read out", lambda: gn.Edges()({}, PLAIN), ValueError, "Edges: the graphs have no edge features", "edges="),
     bad("no globals to read out", lambda: gn.Globals()({}, PLAIN), ValueError, "Globals: the graphs have no global features", "globals="),
     # attention
@@ -332,7 +360,7 @@ MODELS = [
     bad("edge features of another width", lambda: gn.GATConv(2, edges=True)(gn.GATConv(2, edges=True).init(0, BATCH), graph(edges=np.ones((2, 5)), nodes=np.ones((3, 3)))), ValueError, "'edge_weight' has shape (2, 2)", "needs (5, 2)"),
     # attention readouts
     bad("a gate of another width", lambda: gn.AttentionPool(gn.Dense(2)).init(0, PLAIN), ValueError, "AttentionPool: the gate has 2 columns", "1 or the 3", "gate=Dense(1)"),
-    bad("no steps", lambda: gn.Set2Set(0), ValueError, "Set2Set: steps must be 1 or more", "0"),
+    bad("no steps of Set2Set", lambda: gn.Set2Set(0), ValueError, "Set2Set: steps must be 1 or more", "0"),
     bad("no nodes to keep", lambda: gn.SortPool(0), ValueError, "SortPool: k must be 1 or more", "0"),
     # messages and relations
     *(
@@ -368,7 +396,10 @@ MODELS = [
     bad("blocks that do not divide", lambda: gn.RGCNConv(4, 3, blocks=2).init(0, KINDS), ValueError, "blocks=2 must divide the 3 features that come in and width=4", "bases="),
     *(
         bad(f"{type(layer).__name__} behind a pool", lambda layer=layer: gn.Sequential(gn.SumPool(), layer).init(0, PLAIN), TypeError, type(layer).__name__, "needs graphs", "array of shape (2, 3)", "before the pool")
-        for layer in (gn.GraphConv(2), gn.GINConv(2), gn.NeuralFingerprint(2), gn.SumPool(), gn.MeanPool(), gn.MaxPool(), gn.Nodes(), gn.Edges(), gn.Globals(), gn.GATConv(2), gn.GATv2Conv(2), gn.TransformerConv(2), gn.AGNNConv(), gn.AttentionPool(), gn.Set2Set(1), gn.SortPool(1))
+        for layer in (gn.GraphConv(2), gn.GINConv(2), gn.NeuralFingerprint(2),
+                      gn.GINEConv(2), gn.MorrisConv(2), gn.MultiKernelConv(2, (k.adjacency,)), gn.SGConv(2), gn.TAGConv(2), gn.ChebConv(2), gn.APPNP(), gn.ARMAConv(2), gn.SAGEConv(2), gn.EdgeConv(gn.Dense(2)), gn.PNAConv(2),
+                      gn.SumPool(), gn.MeanPool(), gn.MaxPool(), gn.Nodes(), gn.Edges(), gn.Globals(),
+                      gn.GATConv(2), gn.GATv2Conv(2), gn.TransformerConv(2), gn.AGNNConv(), gn.AttentionPool(), gn.Set2Set(1), gn.SortPool(1))
     ),
 ]  # fmt: skip
 

@@ -76,8 +76,20 @@ def turned(G: nx.Graph) -> np.ndarray:
     return scale @ (np.diag(A.sum(axis=1)) - A) @ scale
 
 
+def both_ends(G: nx.Graph) -> np.ndarray:
+    """Return D^-1/2 A D^-1/2 with in-degrees D."""
+    A = received(G)
+    scale = np.diag(inverse(A.sum(axis=1), 0.5))
+    return scale @ A @ scale
+
+
+def laplacian_of_defferrard(G: nx.Graph) -> np.ndarray:
+    """Return networkx' Laplacian, but 1 where a node has no neighbours: I - D^-1/2 A D^-1/2 to the letter."""
+    return nx.normalized_laplacian_matrix(G).toarray() + np.diag([float(d == 0) for _, d in G.degree()])
+
+
 def chebyshev_by_eigenvalues(G: nx.Graph, order: int, top: float) -> np.ndarray:
-    values, vectors = np.linalg.eigh(nx.normalized_laplacian_matrix(G).toarray())
+    values, vectors = np.linalg.eigh(laplacian_of_defferrard(G))
     return vectors @ np.diag(chebyshev.Chebyshev.basis(order)(2 * values / top - 1)) @ vectors.T
 
 
@@ -106,6 +118,11 @@ ANY = [
     (k.transition, moves),
     (k.laplacian, lambda G: np.diag(received(G).sum(axis=1)) - received(G)),
     (k.normalized_laplacian, turned),
+    (k.scaled_adjacency, both_ends),
+    *(
+        (k.ScaledLaplacian(top), lambda G, top=top: 2 / top * (np.eye(len(G)) - both_ends(G)) - np.eye(len(G)))
+        for top in (2.0, 1.5)
+    ),
     *((k.Power(k.adjacency, n), lambda G, n=n: np.linalg.matrix_power(received(G), n)) for n in (0, 1, 3)),
     (k.Power(k.random_walk, 2), lambda G: walk(G) @ walk(G)),
     (k.Heat(0.7, k.random_walk), lambda G: scipy.linalg.expm(-0.7 * walk(G))),
@@ -309,7 +326,8 @@ def test_equal_kernels_share_one_memo_entry():
 def test_the_chebyshev_basis_is_the_recurrence():
     graph = converted(undirected(True))
     T = [graph.kernel(kernel) for kernel in k.chebyshev_basis(4)]
-    x = graph.kernel(k.normalized_laplacian) - np.eye(graph.n_nodes)
+    x = graph.kernel(k.ScaledLaplacian())
+    np.testing.assert_allclose(x, laplacian_of_defferrard(undirected(True)) - np.eye(graph.n_nodes), atol=1e-12)
     for n in range(2, 5):
         np.testing.assert_allclose(T[n], 2 * x @ T[n - 1] - T[n - 2], atol=1e-12)
 

@@ -107,7 +107,7 @@ class SAGEConv(Layer):
             heard = ops.affine(top, weight)
         else:
             kernel = random_walk if self.aggregate == "mean" else adjacency
-            heard = convolve(sent, kernel, weight, default=kernel)
+            heard = convolve(sent, kernel, weight)
         return graphs.replace(nodes=self.activation(own + heard))
 
 
@@ -122,7 +122,8 @@ class EdgeConv(Layer):
 
     nodes: (n_nodes, d)  -> (n_nodes, width of inner);  parameters are those of the inner layer: "inner.weight"
 
-    Forms arrays of (n_edges x 2 d), n_edges * 2 d * itemsize bytes, and of (n_edges x width) for every layer within.
+    Forms arrays of (n_edges x d), n_edges * d * itemsize bytes each: both ends, their difference, the pair as two; and
+    one of (n_edges x width) for every layer within.
     Raises ValueError for another aggregate, GraphError for graphs with kernels in place of edges.
 
     >>> import numpy as np
@@ -172,7 +173,8 @@ class PNAConv(Layer):
     receiver, sender: (d, d)  glorot    edge: (e, d)  glorot    message_bias: (d,)  zeros
     weight: ((1 + scalers * aggregates) d, width)  glorot    bias: (width,)  zeros    running_log_degree: ()
 
-    Forms arrays of (n_edges x d), n_edges * d * itemsize bytes each: the message, and up to three for each aggregate.
+    Forms arrays of (n_edges x d), n_edges * d * itemsize bytes each: both ends and the message (with edge features two
+    more), and up to three for each aggregate.
     Raises ValueError for unknown names or none, GraphError for graphs with kernels in place of edges.
 
     >>> import numpy as np

@@ -21,7 +21,7 @@ def convolve(
     bias: Array | None = None,
     activation: Callable = identity,
     *,
-    default: KernelFn,
+    default: KernelFn | None = None,
     steps: int = 1,
 ) -> Array:
     """Return activation(K^steps h W + b) for the nodes h of the graphs. (n_nodes, d) -> (n_nodes, width)
@@ -35,7 +35,8 @@ def convolve(
     array([[2., 2., 2.]])
     """
     h = graphs.nodes
-    if _kernel_first(graphs, weight.shape[-1]):
+    own_and_dense = graphs.has_own_features and not isinstance(h, ops.SparseMatrix)
+    if own_and_dense or is_narrow(h, weight.shape[-1]):
         h = graphs.propagate(kernel, h, default=default, steps=steps)
         return ops.affine(h, weight, bias, activation)
     return graphs.propagate(kernel, ops.affine(h, weight), bias, activation, default=default, steps=steps)
@@ -49,11 +50,6 @@ def is_narrow(h: Array | ops.SparseMatrix, width: int) -> bool:
     (True, False)
     """
     return not isinstance(h, ops.SparseMatrix) and h.shape[-1] < width
-
-
-def _kernel_first(graphs: Batch, width: int) -> bool:
-    own_and_dense = graphs.has_own_features and not isinstance(graphs.nodes, ops.SparseMatrix)
-    return own_and_dense or is_narrow(graphs.nodes, width)
 
 
 def mixed(terms: Sequence[Array], weights: Sequence[Array], bias: Array, activation: Callable) -> Array:
@@ -138,12 +134,12 @@ class MultiKernelConv(Layer):
         h = graphs.nodes
         weights = [params(f"weight{k}", (h.shape[-1], self.width), glorot) for k in range(len(self.kernels))]
         bias = params("bias", (self.width,), zeros)
-        if _kernel_first(graphs, self.width):
+        if is_narrow(h, self.width):
             terms = [graphs.propagate(kernel, h) for kernel in self.kernels]
             return graphs.replace(nodes=mixed(terms, weights, bias, self.activation))
         out = bias
         for kernel, weight in zip(self.kernels, weights, strict=True):
-            out = out + graphs.propagate(kernel, ops.affine(h, weight))
+            out = out + convolve(graphs, kernel, weight)
         return graphs.replace(nodes=self.activation(out))
 
 
@@ -226,7 +222,8 @@ class GINEConv(Layer):
     nodes:   (n_nodes, d), edges (n_edges, e)   -> (n_nodes, width)
     edge:    (e, d)  glorot    edge_bias: (d,)  zeros    eps, weight1, bias1, weight2, bias2 as in GINConv
 
-    Forms arrays of (n_edges x d): n_edges * d * itemsize bytes for what the senders send, again for the message.
+    Forms arrays of (n_edges x d), n_edges * d * itemsize bytes each: what senders send, what edges add, their sum and
+    its relu.
     Raises ValueError for graphs without edge features, GraphError for kernels in place of edges.
 
     >>> import numpy as np

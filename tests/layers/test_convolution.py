@@ -1,4 +1,4 @@
-"""GraphConv and GINConv against dense formulas in plain NumPy, and against numbers from PyTorch Geometric."""
+"""Kernel convolutions against dense formulas in plain NumPy, and against numbers from PyTorch Geometric."""
 
 from __future__ import annotations
 
@@ -183,6 +183,25 @@ LAYERS_ON_SPARSE = [
     gn.GraphConv(9, gn.relu),
     gn.GraphConv(2, kernel=k.Heat(0.5)),
     gn.GINConv(2),
+    # convolutions
+    gn.MorrisConv(2),
+    gn.MorrisConv(9),
+    gn.MultiKernelConv(9, (k.adjacency, k.random_walk)),
+    gn.SGConv(2, steps=3),
+    gn.SGConv(9),
+    gn.TAGConv(2),
+    gn.TAGConv(9),
+    gn.ChebConv(2, 3),
+    gn.ChebConv(9),
+    gn.APPNP(3),
+    gn.APPNP(0),
+    gn.ARMAConv(2, stacks=2, steps=2),
+    gn.SAGEConv(2),
+    gn.SAGEConv(9, "sum"),
+    gn.SAGEConv(2, "max"),
+    gn.SAGEConv(2, "max", project=True),
+    gn.EdgeConv(gn.Dense(2)),
+    gn.PNAConv(2),
     gn.NeuralFingerprint(3, width=2),
     gn.SumPool(),
     gn.MeanPool(),
@@ -236,3 +255,52 @@ def test_gin_sums_through_the_kernel_the_graphs_came_with():
     np.testing.assert_allclose(layer(p, batch).nodes, wanted, rtol=1e-12)
     named = gn.GINConv(4, kernel=gn.kernels.adjacency)(p, batch).nodes
     assert abs(named - wanted).max() > 0.01
+
+
+EVERY = ["weighted", "self_loop", "multi_edge", "directed", "isolated_node"]
+
+
+@pytest.mark.parametrize("flavour", EVERY)
+@pytest.mark.parametrize("width", [2, 4])
+def test_morris_conv_is_equation_1(flavour, width):
+    graph, A = named(flavour)
+    layer = gn.MorrisConv(width, gn.tanh)
+    p = cases.parameters(layer, gn.pack(graph))
+    wanted = np.tanh(graph.nodes @ p["root"] + A @ graph.nodes @ p["weight"] + p["bias"])
+    np.testing.assert_allclose(layer(p, graph).nodes, wanted, rtol=1e-12)
+
+
+@pytest.mark.parametrize("flavour", EVERY)
+@pytest.mark.parametrize("width", [2, 4])
+@pytest.mark.parametrize("own", [True, False])
+def test_several_kernels_are_the_sum_of_their_convolutions(flavour, width, own):
+    graph = cases.graph(flavour, kernels=True)
+    kernels = (k.random_walk, "own", k.Distance(2))
+    layer, batch = gn.MultiKernelConv(width, kernels, gn.tanh), gn.pack(graph)
+    p = cases.parameters(layer, batch)
+    total = sum(graph.kernel(kernel) @ graph.nodes @ p[f"weight{i}"] for i, kernel in enumerate(kernels))
+    out = layer(p, batch if own else batch.replace(nodes=batch.nodes + 0.0)).nodes
+    np.testing.assert_allclose(out, np.tanh(total + p["bias"]), rtol=1e-12)
+
+
+def test_one_kernel_of_several_is_a_graph_conv_and_two_make_a_morris_conv():
+    batch = gn.pack(cases.graphs("mixed"))
+    p = cases.parameters(gn.MorrisConv(2), batch)
+    one = gn.MultiKernelConv(2, (k.normalized_adjacency,))({"weight0": p["weight"], "bias": p["bias"]}, batch)
+    np.testing.assert_allclose(one.nodes, gn.GraphConv(2)(p, batch).nodes, rtol=1e-13)
+    both = {"weight0": p["root"], "weight1": p["weight"], "bias": p["bias"]}
+    two = gn.MultiKernelConv(2, (k.Distance(0), k.adjacency))(both, batch)
+    np.testing.assert_allclose(two.nodes, gn.MorrisConv(2)(p, batch).nodes, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("flavour", EVERY)
+def test_gine_conv_sums_a_message_for_each_edge_times_its_weight(flavour):
+    graph = cases.graph(flavour, edges=True)
+    layer = gn.GINEConv(4, gn.tanh, hidden=5)
+    p = cases.parameters(layer, gn.pack(graph))
+    sums = (1 + p["eps"]) * graph.nodes
+    weights = np.ones(graph.n_edges) if graph.weights is None else graph.weights
+    for s, r, w, e in zip(graph.senders, graph.receivers, weights, graph.edges, strict=True):
+        sums[r] += w * np.maximum(graph.nodes[s] + e @ p["edge"] + p["edge_bias"], 0)
+    hidden = np.maximum(sums @ p["weight1"] + p["bias1"], 0)
+    np.testing.assert_allclose(layer(p, graph).nodes, np.tanh(hidden @ p["weight2"] + p["bias2"]), rtol=1e-12)

@@ -81,7 +81,15 @@ FUNCTIONS = {
     "affine-alone": (lambda x: ops.affine(x, Y.T.astype(x.dtype)), X),
     **{
         f"{name}-{kind}": (lambda x, name=name, s=segments: getattr(ops, name)(x, s), x)
-        for name in ("segment_sum", "segment_mean", "segment_max", "segment_softmax", "segment_logsumexp")
+        for name in (
+            "segment_sum",
+            "segment_mean",
+            "segment_max",
+            "segment_min",
+            "segment_var",
+            "segment_softmax",
+            "segment_logsumexp",
+        )
         for kind, segments, x in [
             ("columns", UNSORTED, X),
             ("1d", UNSORTED, X[:, 0]),
@@ -173,6 +181,12 @@ MODELS = [
     gn.Sequential(gn.GATConv(4, 2, gn.elu), gn.AGNNConv(), gn.AttentionPool(), gn.Dense(1)),
     gn.Sequential(gn.GATv2Conv(4, 2), gn.TransformerConv(4, 2, gate=True), gn.Set2Set(2), gn.Dense(1)),
     gn.Sequential(gn.Dense(2), gn.SortPool(3), gn.Dense(1)),
+    # convolutions
+    gn.Sequential(gn.MorrisConv(4, gn.tanh), gn.SAGEConv(3, "max", gn.tanh, project=True), gn.SumPool(), gn.Dense(1)),
+    gn.Sequential(gn.ChebConv(4, 3, gn.tanh), gn.ChebConv(3), gn.TAGConv(5), gn.TAGConv(2), gn.SumPool(), gn.Dense(1)),
+    gn.Sequential(gn.ARMAConv(4, stacks=2, steps=2), gn.SGConv(3), gn.APPNP(3), gn.SumPool(), gn.Dense(1)),
+    gn.Sequential(gn.EdgeConv(gn.Dense(3, gn.tanh)), gn.PNAConv(2), gn.SumPool(), gn.Dense(1)),
+    gn.Sequential(gn.MultiKernelConv(4, gn.kernels.chebyshev_basis(2)), gn.GINConv(3), gn.SumPool(), gn.Dense(1)),
 ]
 
 

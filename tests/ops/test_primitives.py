@@ -60,6 +60,15 @@ def plain_max(z: np.ndarray, index: np.ndarray, count: int) -> np.ndarray:
     return out
 
 
+def plain_min(z: np.ndarray, index: np.ndarray, count: int) -> np.ndarray:
+    return -plain_max(-z, index, count)
+
+
+def plain_var(z: np.ndarray, index: np.ndarray, count: int) -> np.ndarray:
+    centred = z - plain_mean(z, index, count)[index]
+    return plain_mean(centred * centred, index, count)
+
+
 def plain_logsumexp(z: np.ndarray, index: np.ndarray, count: int) -> np.ndarray:
     total = plain_sum(np.exp(z), index, count)
     return np.where(total == 0, 0, np.log(np.where(total == 0, 1, total)))
@@ -73,6 +82,8 @@ PLAIN = {
     ops.segment_sum: plain_sum,
     ops.segment_mean: plain_mean,
     ops.segment_max: plain_max,
+    ops.segment_min: plain_min,
+    ops.segment_var: plain_var,
     ops.segment_softmax: plain_softmax,
     ops.segment_logsumexp: plain_logsumexp,
 }
@@ -178,6 +189,19 @@ class TestSegmentMaxTies:
 
     def test_a_segment_of_negative_rows_is_not_lifted_to_zero(self):
         assert ops.segment_max(np.array([-3.0, -2.0]), np.array([0, 0]), 2).tolist() == [-2.0, 0.0]
+
+
+def test_the_variance_of_one_row_is_zero_and_that_of_large_numbers_keeps_its_digits():
+    x = np.array([1e8, 1e8 + 1, 1e8 + 2, 0.1])
+    out = ops.segment_var(x, np.array([0, 0, 0, 2]), 3)
+    np.testing.assert_allclose(out, [2 / 3, 0, 0], rtol=1e-12)
+    assert out[2] == 0
+
+
+def test_the_smallest_of_no_rows_is_a_plain_zero():
+    out = ops.segment_min(np.array([3.0, 2.0]), np.array([0, 0]), 2)
+    assert out.tolist() == [2.0, 0.0]
+    assert not np.signbit(out).any()
 
 
 # ---- sparse matrices --------------------------------------------------------------------------------------
