@@ -310,7 +310,7 @@ MODELS = [
     bad("too many bonds", lambda: gn.NeuralFingerprint(4, max_degree=1).init(0, BATCH), gn.GraphError, "graphs[1].receivers", "node 1 has 3 in-edges", "degrees 0..1", "max_degree=3"),
     bad("a residual of another width", lambda: gn.Residual(gn.Dense(5)).init(0, X), ValueError, "Residual", "(3, 2) into (3, 5)", "width 2"),
     # convolutions
-    bad("edges that are missing", lambda: gn.GINEConv(2).init(0, PLAIN), ValueError, "GINEConv: the graphs have no edge features", "edges=", "GINConv"),
+    bad("edges that are missing", lambda: gn.GINEConv(2).init(0, PLAIN), gn.GraphError, "graph.edges: GINEConv hears edge features and there are none", "edges=...", "GINConv"),
     bad("edges of another width", lambda: gn.GINEConv(2)(gn.GINEConv(2).init(0, BATCH), BATCH.replace(edges=np.ones((11, 5)))), ValueError, "'edge' has shape (2, 3), this input needs (5, 3)", "model.init again"),
     bad("bonds of another width", lambda: gn.PNAConv(2)(gn.PNAConv(2).init(0, BATCH), BATCH.replace(edges=np.ones((11, 5)))), ValueError, "'edge' has shape (2, 3), this input needs (5, 3)", "model.init again"),
     bad("one kernel as several", lambda: gn.MultiKernelConv(2, k.adjacency), TypeError, "MultiKernelConv: kernels must be a tuple, got function", "kernels=(first, second)", "GraphConv"),

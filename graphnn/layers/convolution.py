@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from graphnn import ops
 from graphnn.batch import Batch
+from graphnn.checks import GraphError
 from graphnn.initializers import glorot, zeros
 from graphnn.kernels import adjacency, normalized_adjacency
 from graphnn.layer import Layer, Scope, only_edges, only_graphs
@@ -224,7 +225,7 @@ class GINEConv(Layer):
 
     Forms arrays of (n_edges x d), n_edges * d * itemsize bytes each: what senders send, what edges add, their sum and
     its relu.
-    Raises ValueError for graphs without edge features, GraphError for kernels in place of edges.
+    Raises GraphError for graphs without edge features or with kernels in place of edges.
 
     >>> import numpy as np
     >>> from graphnn import Graph
@@ -241,7 +242,9 @@ class GINEConv(Layer):
         graphs = only_edges(self, graphs)
         h, edges = ops.dense(graphs.nodes), graphs.edges
         if edges is None:
-            raise ValueError("GINEConv: the graphs have no edge features; pack them with edges=, or use GINConv")
+            raise GraphError(
+                "edges", "GINEConv hears edge features and there are none; give Graph(..., edges=...), or use GINConv"
+            )
         d = h.shape[-1]
         eps = params("eps", (), zeros)
         edge, edge_bias = params("edge", (edges.shape[-1], d), glorot), params("edge_bias", (d,), zeros)

@@ -304,3 +304,37 @@ def test_gine_conv_sums_a_message_for_each_edge_times_its_weight(flavour):
         sums[r] += w * np.maximum(graph.nodes[s] + e @ p["edge"] + p["edge_bias"], 0)
     hidden = np.maximum(sums @ p["weight1"] + p["bias1"], 0)
     np.testing.assert_allclose(layer(p, graph).nodes, np.tanh(hidden @ p["weight2"] + p["bias2"]), rtol=1e-12)
+
+
+@pytest.mark.parametrize("width", [1, 3, 7])
+@pytest.mark.parametrize(
+    "make",
+    [
+        gn.GraphConv,
+        gn.MorrisConv,
+        gn.SGConv,
+        gn.TAGConv,
+        gn.ChebConv,
+        gn.SAGEConv,
+        lambda width: gn.MultiKernelConv(width, (k.adjacency, k.random_walk)),
+    ],
+)
+def test_a_kernel_meets_the_narrower_side_and_no_array_has_a_row_for_each_edge(make, width, monkeypatch):
+    met, propagate = [], gn.ops.propagate
+    batch = gn.pack(cases.graphs("weighted"))
+    params = cases.parameters(make(width), batch)
+
+    def watched(kernel, h, *rest):
+        met.append(h.shape[-1])
+        return propagate(kernel, h, *rest)
+
+    def refused(x, index):
+        raise AssertionError("gathered rows of edges")
+
+    batch.propagate(k.normalized_adjacency, batch.nodes)
+    for layer_kernel in (k.adjacency, k.random_walk, k.scaled_adjacency, k.ScaledLaplacian()):
+        batch.packed.operator(layer_kernel)  # kernels themselves gather degrees, once
+    monkeypatch.setattr(gn.ops, "propagate", watched)
+    monkeypatch.setattr(gn.ops, "gather", refused)
+    make(width)(params, batch.replace(nodes=batch.nodes + 0.0))
+    assert set(met) == {min(width, cases.WIDTH)}
