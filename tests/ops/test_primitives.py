@@ -204,6 +204,20 @@ def test_the_smallest_of_no_rows_is_a_plain_zero():
     assert not np.signbit(out).any()
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_largest_of_many_short_segments_is_that_of_few_long_ones(width, dtype):
+    rng = np.random.default_rng(0)
+    index = rng.permutation(np.repeat(np.arange(100), rng.integers(0, 5, 100)))
+    x = rng.normal(size=(len(index), *WIDTHS[width])).astype(dtype) - 1
+    x[3] = np.nan
+    many = ops.segment_max(x, index, 103)
+    few = np.concatenate([ops.segment_max(x[index == i], np.zeros((index == i).sum(), int), 1) for i in range(100)])
+    np.testing.assert_array_equal(many[:100], few)
+    assert (many[100:] == 0).all()
+    assert many.dtype == dtype
+
+
 # ---- sparse matrices --------------------------------------------------------------------------------------
 
 ENTRIES = {
