@@ -218,7 +218,8 @@ class Batch:
         values: (n_edges, q), h: (n_nodes, f)  ->  (n_nodes, q, f), the sum over in-edges of values_e times h of the
         sender. Edge weights do not count; multiply the values by them.
         """
-        return ops.propagate_many(self.packed.sparse_pattern, ops.gather(values, self.packed.edge_order), h)
+        arcs = self.incoming()
+        return ops.propagate_many(arcs.by_sender, ops.gather(values, arcs.arcs), h)
 
     def replace(self, **changes: Any) -> Batch:
         """Return this batch with other features, or with other structure.

@@ -27,7 +27,7 @@ class Incoming:
 
     by_sender: pattern (n_nodes, n_nodes), the entry of an arc at (receiver, sender)
     by_arc: pattern (n_nodes, n_arcs), the same entries at (receiver, number of the arc)
-    senders, receivers: the ends of every entry
+    arcs, senders, receivers: the number of the arc of every entry, and its ends
 
     With `loops` every node listens to itself exactly once: loops that are there are left out, and the loop of node i is
     arc number n_edges + i (so does PyTorch Geometric). Noise drawn entry by entry does not depend on the order in which
@@ -51,9 +51,10 @@ class Incoming:
         starts = offsets(np.bincount(receivers, minlength=n_nodes))
         self.by_sender = Pattern(starts, senders, (n_nodes, n_nodes))
         self.by_arc = Pattern(starts, arcs, (n_nodes, n_arcs))
+        self.arcs = Segments(arcs, n_arcs)
         self.senders, self.receivers = Segments(senders, n_nodes), Segments(receivers, n_nodes)
 
     def listed(self, values: Array) -> ArcValues:
         """Return numbers of the entries as they are looked at: arcs in the order of the edges, loops behind them."""
-        order = np.argsort(self.by_arc.indices)
+        order = np.argsort(self.arcs.index)
         return ArcValues(self.senders.index[order], self.receivers.index[order], np.asarray(value_of(values))[order])

@@ -20,7 +20,7 @@ import numpy as np
 
 from graphnn import ops
 from graphnn.batch import Batch
-from graphnn.checks import GraphError, listing, nearest
+from graphnn.checks import listing, nearest
 from graphnn.convert import pack
 from graphnn.initializers import Initializer, generator
 from graphnn.ops import SparseMatrix
@@ -344,18 +344,6 @@ def only_graphs(layer: Layer, graphs: Any) -> Batch:
         raise TypeError(
             f"{type(layer).__name__} needs graphs, got an array of shape {np.shape(graphs)}; "
             "give the model graphs, and let this layer stand before the pool"
-        )
-    return graphs
-
-
-def only_edges(layer: Layer, graphs: Any) -> Batch:
-    """Return the batch a layer needs whose messages run along edges; refuse graphs that have kernels in their place."""
-    packed = only_graphs(layer, graphs).packed
-    if packed.kernels and not packed.came_with_edges and packed.n_nodes > packed.n_graphs:
-        raise GraphError(
-            "edges",
-            f"these graphs came with kernels and no edges, and {type(layer).__name__} goes by the edges of a node; "
-            "give senders and receivers to each Graph, or use GraphConv",
         )
     return graphs
 

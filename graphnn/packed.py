@@ -107,16 +107,6 @@ class Packed(Arcs):
     def receiver_segments(self) -> Segments:
         return Segments(self.receivers, self.n_nodes)
 
-    @property
-    def sparse_pattern(self) -> Pattern:
-        """Where the adjacency has its entries, one for each edge, in the order `edge_order`."""
-        return self._edges_by_receiver[0]
-
-    @cached_property
-    def edge_order(self) -> Segments:
-        """Which edge every entry of the adjacency is."""
-        return Segments(self._edges_by_receiver[1], self.n_edges)
-
     def locate(self, node: int) -> tuple[int | None, int]:
         graph = int(np.searchsorted(self.node_offsets, node, side="right")) - 1
         return graph, int(node - self.node_offsets[graph])
@@ -150,10 +140,7 @@ class Packed(Arcs):
 
     def incoming(self, loops: bool = False) -> Incoming:
         """Return the arcs by receiver, made once; with `loops` each node also listens to itself."""
-        key = ("incoming", loops)
-        if key not in self._operators:
-            self._operators[key] = Incoming(self.senders, self.receivers, self.n_nodes, loops)
-        return self._operators[key]
+        return self.remember(_incoming, loops)
 
     # ---- kernels ------------------------------------------------------------------------------------------------
 
@@ -331,14 +318,15 @@ class Packed(Arcs):
         parent, index, _, edge_rows = self._source
         return take_blocks(parent.nonbacktracking, edge_rows, parent.edge_offsets[index], self.edge_offsets)
 
-    def remember(self, make: Callable[[Packed], Any]) -> Any:
-        """Return make(these graphs), computed once: what a layer needs to know of their structure or features.
+    def remember(self, make: Callable, *settings: Any) -> Any:
+        """Return make(these graphs, *settings), computed once: what a layer needs to know of their structure.
 
-        `make` is a function or, with a setting, a frozen dataclass; what it gives must be constant.
+        `make` is a function, the settings can be hashed, and what it gives must be constant.
         """
-        if make not in self._remembered:
-            self._remembered[make] = make(self)
-        return self._remembered[make]
+        key = (make, *settings)
+        if key not in self._remembered:
+            self._remembered[key] = make(self, *settings)
+        return self._remembered[key]
 
     def changed(self, **changes: Any) -> Packed:
         """Return these graphs with another structure or layout; nothing computed so far is kept."""
@@ -358,6 +346,10 @@ class Packed(Arcs):
         self.__dict__.update(state)
         self._freeze()  # arrays come out of a pickle writable
         freeze(*(block for blocks in self.kernels.values() for block in blocks))
+
+
+def _incoming(packed: Packed, loops: bool) -> Incoming:
+    return Incoming(packed.senders, packed.receivers, packed.n_nodes, loops)
 
 
 def _owners(counts: np.ndarray) -> Segments:

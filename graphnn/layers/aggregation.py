@@ -9,50 +9,13 @@ from graphnn import ops
 from graphnn.batch import Batch
 from graphnn.initializers import constant, glorot, zeros
 from graphnn.kernels import adjacency, random_walk
-from graphnn.layer import Layer, Scope, only_edges, only_graphs
+from graphnn.layer import Layer, Scope, only_graphs
 from graphnn.layers.convolution import convolve
+from graphnn.layers.edges import AGGREGATES, check_names, only_edges
 from graphnn.ops import identity, relu
 from graphnn.types import Array
 
-SMALLEST_VARIANCE = 1e-5
-
-
-def spread(messages: Array, segments: ops.Segments) -> Array:
-    """Return the standard deviation of each segment, 0 where the variance is 1e-5 or less.
-
-    The slope of the root has no bound near 0; both the paper of PNA and PyG stop at this variance.
-
-    >>> import numpy as np
-    >>> spread(np.array([[1.0], [3.0], [7.0]]), ops.Segments(np.array([0, 0, 1]), 2))
-    array([[1.],
-           [0.]])
-    """
-    variance = ops.segment_var(messages, segments)
-    return ops.sqrt(ops.where(variance > SMALLEST_VARIANCE, variance, 0.0))
-
-
-AGGREGATES: dict[str, Callable[[Array, ops.Segments], Array]] = {
-    "mean": ops.segment_mean,
-    "sum": ops.segment_sum,
-    "max": ops.segment_max,
-    "min": ops.segment_min,
-    "std": spread,
-}
 SCALERS = ("identity", "amplification", "attenuation")
-
-
-def check_names(layer: Layer, field: str, names: tuple[str, ...], known: tuple[str, ...]) -> None:
-    """Raise ValueError unless all names are known ones.
-
-    >>> check_names(SAGEConv(2), "aggregate", ("median",), ("mean", "max"))
-    Traceback (most recent call last):
-    ...
-    ValueError: SAGEConv: aggregate 'median' is not known; use one of 'mean', 'max'
-    """
-    for name in names:
-        if name not in known:
-            wanted = ", ".join(map(repr, known))
-            raise ValueError(f"{type(layer).__name__}: {field} {name!r} is not known; use one of {wanted}")
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,10 @@ from graphnn import ops
 from graphnn.batch import Batch
 from graphnn.incoming import Incoming
 from graphnn.initializers import glorot, ones, zeros
-from graphnn.layer import Layer, Scope, only_edges
+from graphnn.layer import Layer, Scope
 from graphnn.layers.dense import Dense
 from graphnn.layers.dropout import check_rate
+from graphnn.layers.edges import edge_features, only_edges
 from graphnn.ops import identity
 from graphnn.types import Array
 
@@ -44,8 +45,8 @@ class GATConv(Layer):
     edge_weight: (e, heads * columns)  glorot    edge: (heads, columns)  glorot  (E and c)
 
     Cost: a few arrays of (n_edges + n_nodes) * heads * itemsize bytes; nothing else grows with the edges. A node that
-    hears nobody (loops=False) gets the bias. Raises ValueError for a width that the heads do not divide and for missing
-    edge features, GraphError for graphs that came with kernels in place of edges.
+    hears nobody (loops=False) gets the bias. Raises ValueError for a width that the heads do not divide, GraphError for
+    missing edge features and for graphs that came with kernels in place of edges.
 
     >>> import numpy as np
     >>> from graphnn import Graph
@@ -74,7 +75,7 @@ class GATConv(Layer):
         sender = ops.headwise(z, params("sender", (self.heads, columns), glorot))
         logits = ops.gather(receiver, arcs.receivers) + ops.gather(sender, arcs.senders)
         if self.edges:
-            e = _edge_features(self, graphs, arcs, self.loops)
+            e = _of_arcs(edge_features(self, graphs), graphs, arcs, self.loops)
             weight = params("edge_weight", (e.shape[1], self.heads * columns), glorot)
             # (e E) . c = e (E . c): one number a head, and the product with E alone is never made
             logits = logits + ops.affine(e, ops.headwise(weight, params("edge", (self.heads, columns), glorot)))
@@ -127,7 +128,7 @@ class GATv2Conv(Layer):
         receiver = to_heads(params.scope("receiver"), graphs.nodes)
         total = ops.gather(receiver, arcs.receivers) + ops.gather(sender, arcs.senders)
         if self.edges:
-            e = _edge_features(self, graphs, arcs, self.loops)
+            e = _of_arcs(edge_features(self, graphs), graphs, arcs, self.loops)
             total = total + ops.affine(e, params("edge_weight", (e.shape[1], self.heads * columns), glorot))
         logits = ops.headwise(ops.leaky_relu(total, self.slope), params("attention", (self.heads, columns), glorot))
         alpha = _attention(params, logits, arcs, self.dropout)
@@ -182,7 +183,7 @@ class TransformerConv(Layer):
         query = query * (1.0 / math.sqrt(columns))
         logits = ops.sampled_product(query, key, arcs.by_sender)
         if self.edges:
-            e = _edges(self, graphs)
+            e = edge_features(self, graphs)
             e = ops.affine(e, params("edge_weight", (e.shape[1], self.heads * columns), glorot))
             e = _by_head(e, self.heads)
             logits = logits + ops.sampled_product(query, e, arcs.by_arc)
@@ -257,22 +258,14 @@ def _columns(width: int, heads: int, concat: bool) -> int:
     return width // heads if concat else width
 
 
-def _edges(layer: Layer, graphs: Batch) -> Array:
-    if graphs.edges is None:
-        name = type(layer).__name__
-        raise ValueError(f"{name}: edges=True and the graphs have no edge features; pack them with edges=")
-    return graphs.edges
-
-
-def _edge_features(layer: Layer, graphs: Batch, arcs: Incoming, loops: bool) -> Array:
-    """Return the features of every entry; those of a loop are the mean over the node's other in-edges."""
-    e = _edges(layer, graphs)
+def _of_arcs(e: Array, graphs: Batch, arcs: Incoming, loops: bool) -> Array:
+    """Return the edge features e of every entry; those of a loop are the mean over the node's other in-edges."""
     if loops:
         others = (graphs.senders != graphs.receivers).astype(e.dtype)[:, None]
         total = ops.segment_sum(e * others, graphs.receiver_segments)
         count = ops.segment_sum(others, graphs.receiver_segments)
         e = ops.concatenate([e, total * ops.reciprocal(count)], axis=0)
-    return ops.gather(e, arcs.by_arc.indices)
+    return ops.gather(e, arcs.arcs)
 
 
 def _check(layer: Layer, width: int, heads: int, concat: bool, rate: float) -> None:

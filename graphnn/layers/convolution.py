@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from graphnn import ops
 from graphnn.batch import Batch
-from graphnn.checks import GraphError
 from graphnn.initializers import glorot, zeros
 from graphnn.kernels import adjacency, normalized_adjacency
-from graphnn.layer import Layer, Scope, only_edges, only_graphs
+from graphnn.layer import Layer, Scope, only_graphs
+from graphnn.layers.edges import edge_features, only_edges, weighted
 from graphnn.ops import identity, relu
 from graphnn.types import Array, KernelFn
 
@@ -240,18 +240,12 @@ class GINEConv(Layer):
 
     def forward(self, params: Scope, graphs: Batch) -> Batch:
         graphs = only_edges(self, graphs)
-        h, edges = ops.dense(graphs.nodes), graphs.edges
-        if edges is None:
-            raise GraphError(
-                "edges", "GINEConv hears edge features and there are none; give Graph(..., edges=...), or use GINConv"
-            )
+        h, edges = ops.dense(graphs.nodes), edge_features(self, graphs)
         d = h.shape[-1]
         eps = params("eps", (), zeros)
         edge, edge_bias = params("edge", (edges.shape[-1], d), glorot), params("edge_bias", (d,), zeros)
         message = relu(ops.gather(h, graphs.sender_segments) + ops.affine(edges, edge, edge_bias))
-        if graphs.weights is not None:
-            message = message * graphs.weights.reshape((-1, 1))
-        h = (1.0 + eps) * h + ops.segment_sum(message, graphs.receiver_segments)
+        h = (1.0 + eps) * h + ops.segment_sum(weighted(message, graphs), graphs.receiver_segments)
         return graphs.replace(nodes=_perceptron(self, params, h))
 
 

@@ -10,7 +10,8 @@ from graphnn.batch import Batch
 from graphnn.checks import GraphError
 from graphnn.initializers import glorot, zeros
 from graphnn.kernels import adjacency
-from graphnn.layer import Layer, Scope, only_edges
+from graphnn.layer import Layer, Scope
+from graphnn.layers.edges import only_edges
 from graphnn.ops import tanh
 from graphnn.types import Array
 

@@ -10,8 +10,8 @@ from graphnn import ops
 from graphnn.batch import Batch
 from graphnn.checks import GraphError
 from graphnn.initializers import glorot, zeros
-from graphnn.layer import Layer, Scope, only_edges
-from graphnn.layers.message import edge_features, weighted
+from graphnn.layer import Layer, Scope
+from graphnn.layers.edges import edge_features, only_edges, weighted
 from graphnn.ops import identity, shifted_softplus
 from graphnn.types import Array
 

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 
 from graphnn import ops
 from graphnn.batch import Batch
-from graphnn.checks import GraphError
 from graphnn.initializers import glorot, zeros
 from graphnn.kernels import adjacency
-from graphnn.layer import Layer, Scope, only_edges, only_graphs
+from graphnn.layer import Layer, Scope, only_graphs
+from graphnn.layers.edges import AGGREGATES, check_names, edge_features, only_edges, weighted
 from graphnn.ops import Segments, identity, relu
 from graphnn.types import Array
-
-AGGREGATES = ("sum", "mean")
 
 
 @dataclass(frozen=True)
@@ -57,8 +55,8 @@ class NNConv(Layer):
     root:   (d, width)   glorot, R;   bias: (width,) zeros;   "inner.*": those of `inner`, which gives (n_edges, q)
 
     Cost: since sum_j a_k(e_ji) h_j is a sparse product for every k, messages are summed before they are multiplied:
-    twice n_edges * q * itemsize bytes for a, n_nodes * q * d * itemsize for the sums, and no matrix for any edge,
-    which would be n_edges * d * width.
+    four times n_edges * q * itemsize bytes for a and the places of its numbers, twice n_nodes * q * d * itemsize for h
+    and the sums, and no matrix for any edge, which would be n_edges * d * width.
 
     Raises GraphError for graphs without edge features, ValueError for another aggregate.
 
@@ -75,7 +73,7 @@ class NNConv(Layer):
     aggregate: str = "sum"
 
     def __post_init__(self) -> None:
-        check_aggregate(self, self.aggregate)
+        check_names(self, "aggregate", (self.aggregate,), ("sum", "mean"))
 
     def forward(self, params: Scope, graphs: Batch) -> Batch:
         graphs = only_graphs(self, graphs)
@@ -187,47 +185,24 @@ class GraphNetwork(Layer):
     aggregate: str = "sum"
 
     def __post_init__(self) -> None:
-        check_aggregate(self, self.aggregate)
+        check_names(self, "aggregate", (self.aggregate,), ("sum", "mean"))
         if self.edge_update is None and self.node_update is None and self.global_update is None:
             raise ValueError("GraphNetwork: no update was given; pass edge_update=, node_update= or global_update=")
 
     def forward(self, params: Scope, graphs: Batch) -> Batch:
         graphs = only_edges(self, graphs)
         e, h, u = graphs.edges, ops.dense(graphs.nodes), graphs.globals
+        together = AGGREGATES[self.aggregate]
         if self.edge_update is not None:
             ends = [ops.gather(h, graphs.receiver_segments), ops.gather(h, graphs.sender_segments)]
             e = self.edge_update(params.scope("edges"), _joined(e, *ends, _spread(u, graphs.edge_segments)))
         if self.node_update is not None:
-            arriving = None if e is None else self._sum(weighted(e, graphs), graphs.receiver_segments)
+            arriving = None if e is None else together(weighted(e, graphs), graphs.receiver_segments)
             h = self.node_update(params.scope("nodes"), _joined(arriving, h, _spread(u, graphs.node_segments)))
         if self.global_update is not None:
-            of_edges = None if e is None else self._sum(weighted(e, graphs), graphs.edge_segments)
-            u = self.global_update(params.scope("globals"), _joined(of_edges, self._sum(h, graphs.node_segments), u))
+            of_edges = None if e is None else together(weighted(e, graphs), graphs.edge_segments)
+            u = self.global_update(params.scope("globals"), _joined(of_edges, together(h, graphs.node_segments), u))
         return graphs.replace(nodes=h, edges=e, globals=u)
-
-    def _sum(self, rows: Array, segments: Segments) -> Array:
-        return (ops.segment_mean if self.aggregate == "mean" else ops.segment_sum)(rows, segments)
-
-
-def edge_features(layer: Layer, graphs: Batch) -> Array:
-    """Return the edge features a layer cannot do without."""
-    if graphs.edges is None:
-        raise GraphError(
-            "edges", f"{type(layer).__name__} needs edge features and there are none; give Graph(..., edges=...)"
-        )
-    return graphs.edges
-
-
-def weighted(messages: Array, graphs: Batch) -> Array:
-    """Return one row for each edge times the weight of that edge, if there are weights. (n_edges, f) -> same"""
-    return messages if graphs.weights is None else messages * graphs.weights.reshape((-1, 1))
-
-
-def check_aggregate(layer: Layer, aggregate: str) -> None:
-    """Refuse an aggregate that is none."""
-    if aggregate not in AGGREGATES:
-        known = ", ".join(map(repr, AGGREGATES))
-        raise ValueError(f"{type(layer).__name__}: aggregate must be one of {known}, got {aggregate!r}")
 
 
 def _joined(*parts: Array | None) -> Array:

@@ -12,7 +12,7 @@ from graphnn.checks import GraphError
 from graphnn.graph import is_foreign
 from graphnn.initializers import glorot, zeros
 from graphnn.layer import Layer, Scope, only_graphs
-from graphnn.layers.message import check_aggregate, edge_features
+from graphnn.layers.edges import check_names, edge_features
 from graphnn.ops import Segments, SparseMatrix, identity
 from graphnn.types import Array, KernelFn
 
@@ -55,7 +55,7 @@ class RGCNConv(Layer):
     column: int = 0
 
     def __post_init__(self) -> None:
-        check_aggregate(self, self.aggregate)
+        check_names(self, "aggregate", (self.aggregate,), ("mean", "sum"))
         if self.count < 1:
             raise ValueError(f"RGCNConv: relations must be 1 or more, got {self.relations!r}")
         if self.column < 0:
@@ -110,63 +110,50 @@ class RGCNConv(Layer):
         return parts.swapaxes(0, 1).reshape((h.shape[0], self.width))
 
     def _heard(self, graphs: Batch) -> list[tuple[SparseMatrix, SparseMatrix]]:
-        edges = edge_features(self, graphs)
-        make = ByRelation(self.count, self.column, self.aggregate == "mean")
+        edges, settings = edge_features(self, graphs), (self.count, self.column, self.aggregate == "mean")
         if edges is graphs.packed.edges and not is_foreign(edges) and not is_foreign(graphs.weights):
-            return graphs.packed.remember(make)
-        return make.of(ops.value_of(edges), graphs.packed)
+            return graphs.packed.remember(by_relation, *settings)
+        return by_relation(graphs, *settings)
 
 
-@dataclass(frozen=True)
-class ByRelation:
-    """The edges of each relation as two sparse matrices; computed once for a batch, see `Packed.remember`.
+def by_relation(graphs: Any, count: int, column: int, mean: bool) -> list[tuple[SparseMatrix, SparseMatrix]]:
+    """Return the edges of each relation as two sparse matrices, (hear, place). graphs: a Batch or what it is packed in
 
     `hear` (n_r, n_nodes) sums or averages what the n_r nodes that have in-edges of the relation hear by it, `place`
     (n_nodes, n_r) puts those rows where they belong.
     """
+    weights = graphs.receiver_segments.ones(graphs.dtype) if graphs.weights is None else graphs.weights
+    by_number, order = Segments(_relations(graphs, count, column), count).grouped
+    found = []
+    for r in range(count):
+        edges = order[slice(*by_number.indptr[r : r + 2])]
+        part = SparseMatrix.from_entries(
+            graphs.receivers[edges], graphs.senders[edges], ops.gather(weights, edges), (graphs.n_nodes, graphs.n_nodes)
+        )
+        if mean:
+            part = part.scale(rows=part.row_segments.inverse_sizes(graphs.dtype, 1))
+        found.append(part.without_empty_rows())
+    return found
 
-    count: int
-    column: int
-    mean: bool
 
-    def __call__(self, packed: Any) -> list[tuple[SparseMatrix, SparseMatrix]]:
-        return self.of(packed.edges, packed)
-
-    def of(self, edges: Array, packed: Any) -> list[tuple[SparseMatrix, SparseMatrix]]:
-        matrix = packed.sparse_adjacency
-        number = self._numbers(edges, packed).take(packed.edge_order.index)  # the matrix has its edges in this order
-        by_relation, order = Segments(number, self.count).grouped
-        found = []
-        for r in range(self.count):
-            entries = order[slice(*by_relation.indptr[r : r + 2])]
-            part = SparseMatrix.from_entries(
-                matrix.pattern.rows[entries],
-                matrix.pattern.indices[entries],
-                ops.gather(matrix.values, entries),
-                matrix.shape,
-            )
-            if self.mean:
-                part = part.scale(rows=part.row_segments.inverse_sizes(packed.dtype, 1))
-            found.append(part.without_empty_rows())
-        return found
-
-    def _numbers(self, edges: Array, packed: Any) -> Array:
-        """Return the number of the relation of every edge, checked."""
-        if self.column >= edges.shape[1]:
-            raise GraphError(
-                "edges",
-                f"RGCNConv finds the relation in column {self.column}, and edges have {edges.shape[1]}; pass column=",
-            )
-        found = edges[:, self.column]
-        numbers = found.astype(int)
-        wrong = (numbers != found) | (numbers < 0) | (numbers >= self.count)
-        if wrong.any():
-            edge = int(wrong.argmax())
-            graph = int(packed.edge_segments.index[edge])
-            raise GraphError(
-                "edges",
-                f"edge {edge - int(packed.edge_offsets[graph])} has {found[edge]:g} in column {self.column}, where "
-                f"RGCNConv wants its relation, a whole number 0..{self.count - 1}; pass relations= or column=",
-                graph,
-            )
-        return numbers
+def _relations(graphs: Any, count: int, column: int) -> Array:
+    """Return the number of the relation of every edge, checked. (n_edges,)"""
+    edges = ops.value_of(graphs.edges)
+    if column >= edges.shape[1]:
+        raise GraphError(
+            "edges", f"RGCNConv finds the relation in column {column}, and edges have {edges.shape[1]}; pass column="
+        )
+    found = edges[:, column]
+    numbers = found.astype(int)
+    wrong = (numbers != found) | (numbers < 0) | (numbers >= count)
+    if wrong.any():
+        edge = int(wrong.argmax())
+        owner = graphs.edge_segments.index
+        graph = int(owner[edge])
+        raise GraphError(
+            "edges",
+            f"edge {(owner[:edge] == graph).sum()} has {found[edge]:g} in column {column}, where "
+            f"RGCNConv wants its relation, a whole number 0..{count - 1}; pass relations= or column=",
+            graph,
+        )
+    return numbers

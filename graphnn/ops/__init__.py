@@ -56,7 +56,8 @@ from graphnn.ops.arrays import (
     where,
 )
 from graphnn.ops.arrays import max_ as max
-from graphnn.ops.primitives import Segments, SparseMatrix
+from graphnn.ops.matrix import SparseMatrix, sparse_affine, sparse_product
+from graphnn.ops.primitives import Segments
 from graphnn.ops.sparse import Pattern, ranges
 from graphnn.types import Array
 
@@ -208,8 +209,8 @@ def propagate(
         if is_jax(h, bias):
             return _twin(h, bias).sparse_affine(h, bias, kernel, activation)
         if constant and h.ndim == 2 and activation in FUSED and _alike(h, bias, kernel):
-            return primitives.sparse_affine(h, bias, kernel, activation)
-        out = primitives.sparse_product(kernel, h)
+            return sparse_affine(h, bias, kernel, activation)
+        out = sparse_product(kernel, h)
     elif isinstance(kernel, PaddedBlocks):
         out = kernel @ h
     else:
@@ -220,14 +221,16 @@ def propagate(
 def propagate_many(pattern: sparse.Pattern, values: Array, h: Array) -> Array:
     """Return K_k h for q kernels on one pattern, the numbers of K_k being column k of `values`.
 
-    values: (n_entries, q) in the order of the pattern;  h: (m, f)  ->  (n, q, f). No (n_entries, q, f) array is made.
+    values: (n_entries, q) in the order of the pattern;  h: (m, f)  ->  (n, q, f). A copy of h for every kernel is made,
+    (m, q, f), and no (n_entries, q, f) array.
 
     >>> pair = SparseMatrix.from_scipy(np.array([[0.0, 1.0], [1.0, 0.0]])).pattern
     >>> propagate_many(pair, np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[10.0], [1.0]]))[:, :, 0]
     array([[ 1.,  2.],
            [30., 40.]])
     """
-    return _twin(values, h).weighted_many(values, h, pattern)
+    copies = h.reshape((h.shape[0], 1, h.shape[1])) * np.ones((values.shape[1], 1), h.dtype)
+    return weighted_product(values, copies, pattern)
 
 
 def _block_products(blocks: Sequence[Array], h: Array) -> Array:

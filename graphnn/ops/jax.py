@@ -7,7 +7,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from graphnn.ops.primitives import Segments, SparseMatrix
+from graphnn.ops.matrix import SparseMatrix
+from graphnn.ops.primitives import Segments
 from graphnn.ops.sparse import Pattern
 from graphnn.types import Array
 
@@ -35,12 +36,6 @@ def sampled_product(a: Array, x: Array, pattern: Pattern, by_head: bool) -> Arra
     """Return <a_i, x_j> for every entry (i, j) of the pattern, over all axes but those of nodes and heads."""
     product = jnp.asarray(a)[pattern.rows] * jnp.asarray(x)[pattern.indices]
     return product.sum(tuple(range(1 + by_head, product.ndim)))
-
-
-def weighted_many(values: Array, x: Array, pattern: Pattern) -> Array:
-    """Return A_k x for the matrix A_k of every column of values."""
-    sent = jnp.asarray(x)[pattern.indices]
-    return jax.ops.segment_sum(jnp.asarray(values)[:, :, None] * sent[:, None, :], pattern.rows, pattern.shape[0])
 
 
 def gather(x: Array, segments: Segments) -> Array:

@@ -1,22 +1,19 @@
 """The graph primitives under autograd: products, sparse products, gathers and segment reductions.
 
 Every one has a reverse and a forward derivative, each written with primitives of this file, so the family is closed
-under differentiation: gradients of gradients need nothing more. Sparse matrices are values: a pattern that never
-changes, and numbers that may be traced.
+under differentiation: gradients of gradients need nothing more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-import scipy.sparse
 
 from graphnn.ops import sparse
-from graphnn.ops.activations import FUSED, identity
-from graphnn.ops.arrays import add_all, concatenate, differentiable, is_traced, multilinear, value_of
+from graphnn.ops.activations import FUSED
+from graphnn.ops.arrays import add_all, differentiable, is_traced, multilinear, value_of
 from graphnn.types import Array
 
 
@@ -49,127 +46,6 @@ class Segments:
         """Return 1 / size of every group as a column (1 for an empty one), ready to multiply (count, ...) arrays."""
         column = (1.0 / np.maximum(self.sizes, 1)).astype(float if dtype.kind in "biu" else dtype)
         return column.reshape((-1,) + (1,) * (ndim - 1))
-
-
-class SparseMatrix:
-    """A sparse matrix under autograd: a fixed pattern with values that may be constants or traced.
-
-    It shows itself by `.toarray()` and `.toscipy()`, multiplies with `@`, and is never changed.
-
-    >>> A = SparseMatrix.from_entries(np.array([0, 1]), np.array([1, 0]), np.array([2.0, 3.0]), (2, 2))
-    >>> A @ np.array([[1.0], [10.0]])
-    array([[20.],
-           [ 3.]])
-    """
-
-    __array_ufunc__ = None  # so that `array @ matrix` asks us instead of trying element by element
-    ndim = 2
-
-    def __init__(self, pattern: sparse.Pattern, values: Array):
-        self.pattern, self.values, self.shape = pattern, values, pattern.shape
-
-    @classmethod
-    def from_entries(cls, rows: np.ndarray, columns: np.ndarray, values: Array, shape: tuple[int, int]) -> SparseMatrix:
-        """Make the matrix whose entry (rows[i], columns[i]) is values[i]; entries at one place add.
-
-        Raises ValueError for a place outside of the shape.
-        """
-        rows, columns = np.asarray(rows), np.asarray(columns)
-        if not len(rows) == len(columns) == len(values):
-            raise ValueError(f"a sparse matrix of {len(rows)} rows, {len(columns)} columns and {len(values)} values")
-        for index, count, what in ((rows, shape[0], "row"), (columns, shape[1], "column")):
-            if index.size and (index.min() < 0 or index.max() >= count):
-                bad = index.max() if index.max() >= count else index.min()
-                raise ValueError(f"a sparse matrix {shape[0]} x {shape[1]} has no {what} {bad}")
-        grouped, order = sparse.group(rows, shape[0])
-        return cls(sparse.Pattern(grouped.indptr, columns[order], shape), permuted(values, order))
-
-    @classmethod
-    def from_scipy(cls, matrix: Any, dtype: np.dtype | None = None) -> SparseMatrix:
-        """Make it from a copy of any SciPy sparse matrix or dense array."""
-        csr = scipy.sparse.csr_array(matrix, copy=True)
-        return cls(sparse.Pattern(csr.indptr, csr.indices, csr.shape), csr.data.astype(dtype or csr.dtype, copy=False))
-
-    @property
-    def dtype(self) -> np.dtype:
-        return self.values.dtype
-
-    @property
-    def is_constant(self) -> bool:
-        return type(self.values) is np.ndarray
-
-    @cached_property
-    def row_segments(self) -> Segments:
-        return Segments(self.pattern.rows, self.shape[0])
-
-    @cached_property
-    def column_segments(self) -> Segments:
-        return Segments(self.pattern.indices, self.shape[1])
-
-    def __matmul__(self, x: Array) -> Array:
-        return sparse_product(self, x)
-
-    def with_values(self, values: Array) -> SparseMatrix:
-        """Return the same pattern with other values."""
-        return SparseMatrix(self.pattern, values)
-
-    def astype(self, dtype: np.dtype) -> SparseMatrix:
-        return self if self.dtype == dtype else self.with_values(self.values.astype(dtype))
-
-    def row_sums(self) -> Array:
-        """Return the sum of every row: weighted in-degrees of an adjacency. (n,)"""
-        return segment_sum(self.values, self.row_segments)
-
-    def scale(self, rows: Array | None = None, columns: Array | None = None) -> SparseMatrix:
-        """Return diag(rows) A diag(columns)."""
-        values = self.values
-        if rows is not None:
-            values = values * gather(rows, self.row_segments)
-        if columns is not None:
-            values = values * gather(columns, self.column_segments)
-        return self.with_values(values)
-
-    def plus_diagonal(self, diagonal: Array, where: np.ndarray | None = None) -> SparseMatrix:
-        """Return A + diag(diagonal); `where` picks the nodes, and `diagonal` has one entry for each of them."""
-        nodes = np.arange(self.shape[0]) if where is None else where
-        return SparseMatrix.from_entries(
-            np.concatenate([self.pattern.rows, nodes]),
-            np.concatenate([self.pattern.indices, nodes]),
-            concatenate([self.values, diagonal]),
-            self.shape,
-        )
-
-    def without_empty_rows(self) -> tuple[SparseMatrix, SparseMatrix]:
-        """Return the rows that have entries, and the matrix of ones that puts them back: (k, m) and (n, k).
-
-        >>> kept, place = SparseMatrix.from_scipy(np.array([[0.0, 0.0], [1.0, 2.0]])).without_empty_rows()
-        >>> kept.shape, (place @ kept.toarray()).tolist()
-        ((1, 2), [[0.0, 0.0], [1.0, 2.0]])
-        """
-        filled = np.diff(self.pattern.indptr) > 0
-        k = int(filled.sum())
-        kept = sparse.Pattern(self.pattern.indptr[np.append(True, filled)], self.pattern.indices, (k, self.shape[1]))
-        place = sparse.Pattern(sparse.offsets(filled), np.arange(k), (self.shape[0], k))
-        return SparseMatrix(kept, self.values), SparseMatrix(place, np.ones(k, self.dtype))
-
-    def toarray(self) -> Array:
-        """Return the matrix as a dense array, traced if the values are."""
-        if self.is_constant:
-            return self.toscipy().toarray()
-        place = self.pattern.rows.astype(np.intp) * self.shape[1] + self.pattern.indices
-        flat = segment_sum(self.values, Segments(place, self.shape[0] * self.shape[1]))
-        return flat.reshape(self.shape)
-
-    def toscipy(self) -> Any:
-        """Return a SciPy CSR array of the values, a copy: SciPy sorts and adds entries in place."""
-        parts = (value_of(self.values), self.pattern.indices, self.pattern.indptr)
-        return scipy.sparse.csr_array(parts, shape=self.shape, copy=True)
-
-    def __getstate__(self) -> dict:
-        return {"pattern": self.pattern, "values": self.values, "shape": self.shape}
-
-    def __repr__(self) -> str:
-        return f"SparseMatrix({self.shape[0]} x {self.shape[1]}, {self.pattern.n_entries} entries, {self.dtype})"
 
 
 # ---- dense products -------------------------------------------------------------------------------------------------
@@ -225,7 +101,7 @@ def repeat_row(row: np.ndarray, n: int) -> np.ndarray:
     return np.repeat(row[None], n, axis=0)
 
 
-# ---- fused: activation(x W + b) and activation(A x + b) -------------------------------------------------------------
+# ---- fused: activation(x W + b) -------------------------------------------------------------------------------------
 
 
 def _affine_pull(g: Array, argnums: Sequence[int], ans: Array, args: tuple) -> list[Array]:
@@ -255,40 +131,6 @@ def affine(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, activatio
     out = x @ weight
     if bias is not None:
         out += bias
-    FUSED[activation].apply(out)
-    return out
-
-
-def _sparse_affine_pull(g: Array, argnums: Sequence[int], ans: Array, args: tuple) -> list[Array]:
-    _, _, matrix, activation = args
-    g = FUSED[activation].slope(g, ans)
-    parts = []
-    for argnum in argnums:
-        if argnum == 0:
-            parts.append(turned_product(matrix.values, g, matrix.pattern))
-        else:
-            parts.append(column_sum(g) if args[1].ndim == 1 else g)
-    return parts
-
-
-def _sparse_affine_push(argnums: Sequence[int], tangents: Sequence[Array], ans: Array, args: tuple) -> Array:
-    _, _, matrix, activation = args
-    parts = []
-    for argnum, tangent in zip(argnums, tangents, strict=True):
-        if argnum == 0:
-            parts.append(sparse_affine(tangent, None, matrix, identity))
-        else:
-            parts.append(repeat_row(tangent, matrix.shape[0]) if tangent.ndim == 1 else tangent)
-    return FUSED[activation].slope(add_all(parts), ans)
-
-
-@differentiable(_sparse_affine_pull, _sparse_affine_push)
-def sparse_affine(x: np.ndarray, bias: np.ndarray | None, matrix: SparseMatrix, activation: Callable) -> np.ndarray:
-    """Return activation(A x + bias) for a constant matrix A and an activation of FUSED.
-
-    x: (m, f);  bias: a row (f,) or what is already there, (n, f)  ->  (n, f)
-    """
-    out = sparse.matmul(matrix.pattern, matrix.values, x, bias)
     FUSED[activation].apply(out)
     return out
 
@@ -340,55 +182,6 @@ def sampled_product(a: np.ndarray, x: np.ndarray, pattern: sparse.Pattern, by_he
     by_head: head by head. (n, heads, ...), (m, heads, ...) -> (n_entries, heads)
     """
     return sparse.sampled_product(pattern, a, x, by_head)
-
-
-def sparse_product(matrix: SparseMatrix, x: Array) -> Array:
-    """Return A x, differentiable in x and in the values of A. (m, ...) -> (n, ...)"""
-    if matrix.is_constant and x.ndim == 2:
-        return sparse_affine(x, None, matrix, identity)
-    return weighted_product(matrix.values, x, matrix.pattern)
-
-
-# ---- several matrices on one pattern --------------------------------------------------------------------------------
-
-
-def _weighted_many_pullback(argnum: int, g: Array, values: Array, x: Array, pattern: sparse.Pattern) -> Array:
-    return sampled_many(g, x, pattern) if argnum == 0 else turned_many(values, g, pattern)
-
-
-def _turned_many_pullback(argnum: int, g: Array, values: Array, y: Array, pattern: sparse.Pattern) -> Array:
-    return sampled_many(y, g, pattern) if argnum == 0 else weighted_many(values, g, pattern)
-
-
-def _sampled_many_pullback(argnum: int, g: Array, y: Array, x: Array, pattern: sparse.Pattern) -> Array:
-    return weighted_many(g, x, pattern) if argnum == 0 else turned_many(g, y, pattern)
-
-
-@multilinear(_weighted_many_pullback)
-def weighted_many(values: np.ndarray, x: np.ndarray, pattern: sparse.Pattern) -> np.ndarray:
-    """Return A_k x for the matrix A_k of every column of values. (n_entries, q), (m, f) -> (n, q, f)"""
-    out = np.empty((pattern.shape[0], values.shape[1], x.shape[1]), np.result_type(values, x))
-    for k in range(values.shape[1]):
-        out[:, k] = sparse.matmul(pattern, values[:, k], x)
-    return out
-
-
-@multilinear(_turned_many_pullback)
-def turned_many(values: np.ndarray, y: np.ndarray, pattern: sparse.Pattern) -> np.ndarray:
-    """Return the sum over k of the transpose of A_k, times y_k. (n_entries, q), (n, q, f) -> (m, f)"""
-    out = np.zeros((pattern.shape[1], y.shape[2]), np.result_type(values, y))
-    for k in range(values.shape[1]):
-        out = sparse.matmul(pattern, values[:, k], y[:, k], out, turned=True)
-    return out
-
-
-@multilinear(_sampled_many_pullback)
-def sampled_many(y: np.ndarray, x: np.ndarray, pattern: sparse.Pattern) -> np.ndarray:
-    """Return <y_ik, x_j> for every entry (i, j) of the pattern and every k. (n, q, f), (m, f) -> (n_entries, q)"""
-    out = np.empty((pattern.n_entries, y.shape[1]), np.result_type(y, x))
-    for k in range(y.shape[1]):
-        out[:, k] = sparse.sampled_product(pattern, y[:, k], x)
-    return out
 
 
 # ---- cutting, picking and dropping ----------------------------------------------------------------------------------
@@ -608,7 +401,6 @@ def softmax(x: np.ndarray) -> np.ndarray:
 
 __all__ = [
     "Segments",
-    "SparseMatrix",
     "affine",
     "column_sum",
     "cut",
@@ -627,8 +419,5 @@ __all__ = [
     "segment_softmax",
     "segment_sum",
     "softmax",
-    "sparse_affine",
-    "sparse_product",
-    "weighted_many",
     "weighted_product",
 ]

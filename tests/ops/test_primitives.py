@@ -305,28 +305,16 @@ def plain_many(values: np.ndarray, x: np.ndarray, kind: str) -> np.ndarray:
 
 
 def many_cases(kind: str) -> list[Case]:
-    rows, columns, (n, m) = ENTRIES[kind]
+    rows, _, (_, m) = ENTRIES[kind]
     pattern = sparse_of(np.zeros(len(rows)), kind).pattern
     order = np.argsort(np.array(rows, int), kind="stable")
-    values, x, y = normal(f"many {kind}", (len(rows), 3), (m, 2), (n, 3, 2))
+    values, x = normal(f"many {kind}", (len(rows), 3), (m, 2))
     return [
         Case(
             f"many-{kind}",
             lambda v, x: ops.propagate_many(pattern, v, x),
             lambda v, x: plain_many(v[np.argsort(order)], x, kind),
             (values, x),
-        ),
-        Case(
-            f"many-turned-{kind}",
-            lambda v, y: primitives.turned_many(v, y, pattern),
-            lambda v, y: sum(plain_dense(v[np.argsort(order), k], kind).T @ y[:, k] for k in range(3)),
-            (values, y),
-        ),
-        Case(
-            f"many-sampled-{kind}",
-            lambda y, x: primitives.sampled_many(y, x, pattern),
-            lambda y, x: np.einsum("ekf,ef->ek", y[np.array(rows, int)[order]], x[np.array(columns, int)[order]]),
-            (y, x),
         ),
     ]
 
