@@ -11,7 +11,7 @@ from typing import Any
 import graphnn
 from graphnn.checks import TrainingDiverged
 
-MODELS, FEATURES = ("gin", "gcn", "fingerprint"), ("duvenaud", "dmpnn")
+MODELS, FEATURES = ("gin", "gcn", "gat", "dmpnn", "fingerprint"), ("duvenaud", "dmpnn")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -27,7 +27,7 @@ from graphnn.training.fit import fit, predict
 from graphnn.training.run import History
 from graphnn.types import Params
 
-MODELS = ("gin", "gcn", "fingerprint")
+MODELS = ("gin", "gcn", "gat", "dmpnn", "fingerprint")
 LOSSES = {"regression": mean_squared_error, "classification": cross_entropy, "multilabel": binary_cross_entropy}
 LINKS = {"regression": "identity", "classification": "softmax", "multilabel": "sigmoid"}
 LEVEL = 0.9  # of the conformal intervals
@@ -142,9 +142,15 @@ def make_model(settings: Settings, examples: Examples) -> Layer:
             raise ValueError("--model fingerprint reads whole graphs, and here rows are nodes; use gcn or gin")
         most = max(6, int(batch.receiver_segments.sizes.max(initial=0)))
         return models.fingerprint(outputs, width=width, depth=depth, max_degree=most, task=task, scale=scale, rate=rate)
-    edges = batch.edges is not None
-    make = models.gin if kind == "gin" else models.gcn
-    return make(outputs, width=width, depth=depth, task=task, level=examples.per, edges=edges, scale=scale, rate=rate)
+    if kind == "dmpnn":
+        if batch.edges is None:
+            raise ValueError("--model dmpnn passes messages along edges with features, and there are none; use gin")
+        return models.dmpnn(outputs, width=width, depth=depth, task=task, level=examples.per, scale=scale, rate=rate)
+    make = {"gin": models.gin, "gcn": models.gcn, "gat": models.gat}[kind]
+    return make(
+        outputs, width=width, depth=depth, task=task, level=examples.per, edges=batch.edges is not None, scale=scale,
+        rate=rate,
+    )  # fmt: skip
 
 
 def n_epochs(settings: Settings, n_train: int, per: str) -> int:

@@ -142,10 +142,10 @@ class TestFlags:
         one = train(alkanes, tmp_path / "one", "--split", f"{tmp_path / 's.json'}:{sorted(found)[0]}")
         assert {row["split"] for row in read(one / "predictions.csv")} == {sorted(found)[0]}
 
-    @pytest.mark.parametrize("model", ["gin", "gcn", "fingerprint"])
+    @pytest.mark.parametrize("model", ["gin", "gcn", "gat", "fingerprint"])
     def test_every_model(self, model, alkanes, tmp_path):
         run = train(alkanes, tmp_path / "run", "--model", model)
-        layer = {"gin": "GINConv", "gcn": "GraphConv", "fingerprint": "NeuralFingerprint"}[model]
+        layer = {"gin": "GINConv", "gcn": "GraphConv", "gat": "GATConv", "fingerprint": "NeuralFingerprint"}[model]
         assert layer in repr(load_run(run).model)
 
     def test_several_targets_at_once(self, alkanes, tmp_path):
@@ -319,6 +319,9 @@ MISTAKES = {
     "more folds than rows": ("G --target boiling --folds 50", "from 2 to 20"),
     "a weight that no edge has": ("G --target boiling --weight w", "attribute 'w'"),
     "targets that do not go together": ("G --target boiling --target name", "'name' is classification"),
+    "messages along edges without features": (
+        "G --target boiling --model dmpnn", "there are none; use gin"
+    ),
     "a damaged graph": ("t.csv --target boiling --graphs damaged", "cannot be read as GraphML"),
 }  # fmt: skip
 

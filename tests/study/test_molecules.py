@@ -79,8 +79,12 @@ def test_other_features_and_scaffolds(alkanes, tmp_path):
     pairs = [("C" * i + ring, i + len(ring)) for ring, count in sizes.items() for i in range(1, count + 1)]
     rows = "".join(f"{smiles},{y}.5\n" for smiles, y in pairs)
     (tmp_path / "t.csv").write_text("smiles,boiling\n" + rows, encoding="utf-8")
-    assert train(tmp_path / "t.csv", tmp_path / "run", "--features", "dmpnn", "--split", "scaffold") == 0
-    assert load_run(tmp_path / "run").featurizer == gn.chem.DMPNNFeatures()
+    assert (
+        train(tmp_path / "t.csv", tmp_path / "run", "--features", "dmpnn", "--model", "dmpnn", "--split", "scaffold")
+        == 0
+    )
+    saved = load_run(tmp_path / "run")
+    assert saved.featurizer == gn.chem.DMPNNFeatures() and "DMPNN(8" in repr(saved.model)
     ((_, split),) = gn.splits.read(tmp_path / "run" / "splits.json")
     scaffolds = [{gn.chem.scaffold(pairs[row][0]) for row in part} for part in split]
     assert not any(scaffolds[i] & scaffolds[j] for i, j in ((0, 1), (0, 2), (1, 2)))
