@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import graphnn
 from graphnn.checks import TrainingDiverged
 
+INF = float("inf")
 MODELS, FEATURES = ("gin", "gcn", "gat", "dmpnn", "fingerprint"), ("duvenaud", "dmpnn")
 
 
@@ -26,7 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(given)
     commands = {"demo": _demo, "train": _train, "predict": _predict, "inspect": _inspect, "plot": _plot}
     try:
-        print(commands[options.command](options, given))
+        print(commands[options.command](options, given), flush=True)
+    except BrokenPipeError:  # the reader, head for instance, has seen enough
+        sys.stdout = None  # so that Python does not try again on leaving
+        return 0
     except KeyboardInterrupt:
         print("\ngraphnn: stopped", file=sys.stderr)
         return 130
@@ -64,13 +69,13 @@ def _train(options: argparse.Namespace, given: Sequence[str]) -> str:
     from graphnn.study.train import Settings
 
     settings = Settings(
-        options.model or "", options.width, options.depth, options.epochs, options.batch_size, options.step_size,
-        options.dropout, options.seeds, options.seed,
+        width=options.width, depth=options.depth, batch_size=options.batch_size, step_size=options.step_size,
+        dropout=options.dropout, seeds=options.seeds, seed=options.seed,
     )  # fmt: skip
     request = Request(
         options.table, options.out, tuple(options.target or ()), options.smiles, options.graphs, options.name,
         options.task, options.features, options.weight, _listed(options.categories), options.split, options.folds,
-        options.skip, options.live, settings,
+        options.skip, options.live, options.model, options.epochs, settings,
     )  # fmt: skip
     return run.train(request, ["graphnn", *given])
 
@@ -80,7 +85,7 @@ def _predict(options: argparse.Namespace, given: Sequence[str]) -> str:
 
     return predict_table(
         Path(options.run), options.table, Path(options.out), smiles=options.smiles, graphs=options.graphs,
-        name=options.name, skip=options.skip,
+        name=options.name, skip=options.skip, force=options.force,
     )  # fmt: skip
 
 
@@ -101,6 +106,22 @@ def _listed(text: str | None) -> tuple[str, ...]:
 
 
 # ---- what can be said ------------------------------------------------------------------------------------------------
+
+
+def _number(kind: type, least: float, below: float, text: str) -> Any:
+    """Return a number from `least` on and below another, or say what was wanted."""
+    try:
+        value = kind(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"wanted a {'whole ' if kind is int else ''}number, got {text!r}") from None
+    if not least <= value < below:
+        end = f" and below {below:g}" if below < INF else ""
+        raise argparse.ArgumentTypeError(f"wanted {least:g} or more{end}, got {text}")
+    return value
+
+
+COUNT, SEED = partial(_number, int, 1, INF), partial(_number, int, 0, INF)
+STEP_SIZE, SHARE = partial(_number, float, 1e-9, INF), partial(_number, float, 0, 1)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -155,7 +176,12 @@ def _add_train(commands: Any) -> None:
     train.add_argument("--out", metavar="DIR", required=True, help="folder for the run")
     _add_inputs(train)
     train.add_argument("--task", choices=("regression", "classification", "multilabel"), help="told by the target")
-    train.add_argument("--features", choices=FEATURES, default="duvenaud", help="of molecules (default: %(default)s)")
+    train.add_argument(
+        "--features",
+        choices=FEATURES,
+        default="duvenaud",
+        help="of molecules; only dmpnn sees handedness (default: %(default)s)",
+    )
     train.add_argument("--weight", metavar="ATTRIBUTE", help="edge attribute that is the weight (graph files)")
     train.add_argument("--categories", metavar="A,B", help="number attributes that are categories (graph files)")
     train.add_argument("--model", choices=MODELS, help="default: gin, and gcn where rows are nodes")
@@ -163,15 +189,15 @@ def _add_train(commands: Any) -> None:
         "--split", default="random", metavar="HOW",
         help="random, scaffold, a column of the table, or FILE.json, FILE.json:NAME for some of it (default: random)",
     )  # fmt: skip
-    train.add_argument("--folds", type=_positive, metavar="K", help="cross-validation in K folds")
-    train.add_argument("--seeds", type=_positive, default=3, metavar="K", help="networks for each split (default: 3)")
-    train.add_argument("--seed", type=int, default=0, help="of splits and first network (default: %(default)s)")
-    train.add_argument("--epochs", type=_positive, help="default: enough for 1500 steps, at least 100")
-    train.add_argument("--width", type=_positive, default=64, help="of every layer (default: %(default)s)")
-    train.add_argument("--depth", type=_positive, default=3, help="convolutions (default: %(default)s)")
-    train.add_argument("--batch-size", type=_positive, default=64, help="graphs in a step (default: %(default)s)")
-    train.add_argument("--step-size", type=float, default=3e-3, help="of Adam, falling to 0 (default: %(default)s)")
-    train.add_argument("--dropout", type=float, default=0.0, help="probability of dropping (default: %(default)s)")
+    train.add_argument("--folds", type=COUNT, metavar="K", help="cross-validation in K folds")
+    train.add_argument("--seeds", type=COUNT, default=3, metavar="K", help="networks for each split (default: 3)")
+    train.add_argument("--seed", type=SEED, default=0, help="of splits and first network (default: %(default)s)")
+    train.add_argument("--epochs", type=COUNT, help="default: enough for 1500 steps, at least 100")
+    train.add_argument("--width", type=COUNT, default=64, help="of every layer (default: %(default)s)")
+    train.add_argument("--depth", type=COUNT, default=3, help="convolutions (default: %(default)s)")
+    train.add_argument("--batch-size", type=COUNT, default=64, help="graphs in a step (default: %(default)s)")
+    train.add_argument("--step-size", type=STEP_SIZE, default=3e-3, help="of Adam, falling to 0 (default: %(default)s)")
+    train.add_argument("--dropout", type=SHARE, default=0.0, help="probability of dropping (default: %(default)s)")
     train.add_argument("--live", action="store_true", help="watch predicted against actual while it learns")
 
 
@@ -185,10 +211,4 @@ def _add_predict(commands: Any) -> None:
     predict.add_argument("table", metavar="TABLE")
     predict.add_argument("--out", metavar="FILE", default="predictions.csv", help="default: %(default)s")
     _add_inputs(predict)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"wanted 1 or more, got {text}")
-    return value
+    predict.add_argument("--force", action="store_true", help="replace FILE if it is there")

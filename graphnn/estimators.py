@@ -12,7 +12,6 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,25 +24,13 @@ from graphnn.convert import pack
 from graphnn.layer import Layer
 from graphnn.layers import Dense, Dropout, GraphConv, Nodes, Rescale, Sequential, Standardize, SumPool
 from graphnn.layers.normalization import centre_and_spread
-from graphnn.losses import cross_entropy, mean_squared_error
+from graphnn.losses import StandardizedError, cross_entropy
 from graphnn.metrics import r2
 from graphnn.optim import Optimizer
 from graphnn.training.callbacks import EarlyStopping
 from graphnn.training.fit import fit, predict
-from graphnn.types import Array
 
 WIDTH = 32
-
-
-@dataclass(frozen=True)
-class _Relative:
-    """The mean of ((predictions - targets) / spread)^2: targets in different units count alike."""
-
-    spread: np.ndarray
-
-    def __call__(self, predictions: Array, targets: Array) -> Array:
-        spread = self.spread.astype(predictions.dtype)
-        return mean_squared_error(predictions / spread, targets / spread)
 
 
 class _Estimator:
@@ -239,7 +226,7 @@ class GraphRegressor(_Estimator):
         if targets.ndim not in (1, 2) or 0 in targets.shape[1:]:
             raise ValueError(f"{self._name}: y should be (n,) or (n, t), got shape {targets.shape}")
         columns = targets.reshape(len(targets), -1)
-        self._train(batch, columns, columns.shape[1], _Relative(centre_and_spread(columns)[1]))
+        self._train(batch, columns, columns.shape[1], StandardizedError(tuple(centre_and_spread(columns)[1].tolist())))
         self.target_shape_ = targets.shape[1:]
         return self
 

@@ -6,6 +6,7 @@ Every loss is called loss(predictions, targets, mask=..., weights=...): `mask` p
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,31 @@ def mean_squared_error(predictions: Array, targets: Array, *, mask: Mask = None,
     """
     difference = _difference("mean_squared_error", predictions, targets, mask)
     return _average(difference * difference, mask, weights, "mean_squared_error")
+
+
+@dataclass(frozen=True)
+class StandardizedError:
+    """A loss for targets in units of their own: the mean of ((predictions - targets) / scale)^2.
+
+    scale: one number for each column, such as the standard deviations of the training targets. Columns in different
+    units then count alike, and tiny units do not drown in the eps of Adam. predictions, targets: (n, k)
+
+    >>> loss = StandardizedError((1.0, 100.0))
+    >>> float(loss(np.array([[1.0, 300.0]]), np.array([[0.0, 100.0]])))
+    2.5
+    """
+
+    scale: tuple[float, ...]
+
+    def __call__(self, predictions: Array, targets: Array, *, mask: Mask = None, weights: Any = None) -> Array:
+        """Return the loss; mask and weights are those of `mean_squared_error`."""
+        difference = _difference("StandardizedError", predictions, targets, mask)
+        if difference.shape[1:] != (len(self.scale),):
+            raise ValueError(
+                f"StandardizedError: there are {len(self.scale)} scales for columns of shape {difference.shape[1:]}"
+            )
+        relative = difference / np.asarray(self.scale, _dtype(predictions))
+        return _average(relative * relative, mask, weights, "StandardizedError")
 
 
 def mean_absolute_error(predictions: Array, targets: Array, *, mask: Mask = None, weights: Any = None) -> Array:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -217,6 +218,8 @@ def _task(table: Table, name: str) -> str:
     known = [text for text in table.column(name) if text.lower() not in BLANK]
     values = np.array([_number(text) for text in known], float)
     words = np.isinf(values)
+    if any(re.fullmatch(r"[-+]?\d+,\d+", text) for text in known):
+        raise ValueError(f"{table.path}: target {name!r} has decimal commas, such as {known[0]!r}; write points")
     if words.all():
         return "classification"
     if words.any():

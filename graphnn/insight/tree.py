@@ -11,6 +11,7 @@ import numpy as np
 from graphnn.layer import Layer, show
 from graphnn.layers.containers import Sequential
 from graphnn.types import Params, is_statistic
+from graphnn.uncertainty import Ensemble
 
 
 def tree(model: Layer, params: Params) -> str:
@@ -45,7 +46,9 @@ def _lines(layer: Any, name: str, path: str, params: Params, depth: int = 0) -> 
 
 def _inner(layer: Any) -> Iterator[tuple[str, Any]]:
     """Give the layers that a layer is made of, with their scopes."""
-    if isinstance(layer, Sequential):
+    if isinstance(layer, Ensemble):
+        yield from ((f"net{i}", layer.member) for i in range(layer.count))
+    elif isinstance(layer, Sequential):
         yield from dict(zip(layer.names, layer.layers, strict=True)).items()
     elif isinstance(layer, Layer) and is_dataclass(layer):
         yield from ((f.name, value) for f in fields(layer) if isinstance(value := getattr(layer, f.name), Layer))

@@ -21,6 +21,7 @@ from graphnn.study.rows import MOLECULES, NODES, Rows
 from graphnn.study.train import Examples
 
 PENALTIES = tuple(10.0**k for k in range(-2, 5))
+WIDEST = 1000  # columns that ridge takes: its cost grows with their square
 
 
 class Description(NamedTuple):
@@ -30,11 +31,16 @@ class Description(NamedTuple):
     name: str
 
 
-def describe(rows: Rows, examples: Examples, kept: np.ndarray) -> Description:
-    """Return RDKit's descriptors, for graphs sizes and sums of features, for nodes those of a node and around it."""
+def describe(rows: Rows, examples: Examples, row_of: np.ndarray) -> Description | None:
+    """Return RDKit's descriptors, for graphs sizes and sums of features, for nodes those of a node and around it.
+
+    None where nodes have more features than a baseline should take, names of nodes for instance.
+    """
     if rows.kind == MOLECULES:
-        return Description(chem.descriptors([rows.things[i] for i in kept])[0], "RDKit descriptors")
+        return Description(chem.descriptors([rows.things[row] for row in row_of])[0], "RDKit descriptors")
     batch = examples.batch
+    if rows.kind == NODES and batch.nodes.shape[1] > WIDEST:
+        return None
     nodes = np.asarray(ops.dense(batch.nodes), float)
     if rows.kind == NODES:
         around = propagate(batch, nodes, kernel=adjacency, restart=0.0, steps=1)
@@ -47,16 +53,17 @@ def describe(rows: Rows, examples: Examples, kept: np.ndarray) -> Description:
 
 
 def baselines(
-    description: Description, targets: Targets, split: Split, network: Batch | None = None
+    description: Description | None, targets: Targets, split: Split, network: Batch | None = None
 ) -> dict[str, dict[str, float]]:
     """Return {name: scores on the test rows} of each baseline that this task has. network: whose nodes the rows are."""
     found = {}
     base = "most common class" if targets.task == "classification" else "mean of the training rows"
     found[base] = _constant(targets, split)
-    found[f"ridge on {description.name}"] = _ridge(description.values, targets, split)
+    if description is not None:
+        found[f"ridge on {description.name}"] = _ridge(description.values, targets, split)
     if network is not None:
         found["targets spread along the edges"] = _spread(network, targets, split)
-    elif find_spec("sklearn") is not None:
+    elif description is not None and find_spec("sklearn") is not None:
         found[f"boosted trees on {description.name}"] = _trees(description.values, targets, split)
     return {name: scores(predicted, targets, split.test) for name, predicted in found.items()}
 
@@ -80,14 +87,15 @@ def _ridge(x: np.ndarray, targets: Targets, split: Split) -> np.ndarray:
     values, mask = _columns(targets)
     mean, scale = x[split.train].mean(axis=0), x[split.train].std(axis=0)
     z = np.clip((x - mean) / np.where(scale > 0, scale, 1), -10, 10)  # beyond ten deviations a line means nothing
-    out = []
+    out, last = [], np.zeros(0)
     for y, known in zip(values.T, mask.T, strict=True):
         train, kept = split.train[known[split.train]], split.validation[known[split.validation]]
+        if not np.array_equal(train, last):
+            last, (u, s, v) = train, np.linalg.svd(z[train], full_matrices=False)
         middle = y[train].mean()
-        u, s, v = np.linalg.svd(z[train], full_matrices=False)
         along = u.T @ (y[train] - middle)
         fits = [middle + z @ (v.T @ (along * s / (s**2 + penalty))) for penalty in PENALTIES]
-        errors = [np.mean((fit - y)[kept] ** 2) if len(kept) else 0.0 for fit in fits]
+        errors = [np.mean((fit - y)[kept] ** 2) for fit in fits]
         out.append(fits[int(np.argmin(errors))][split.test])
     predicted = np.stack(out, axis=1)
     return predicted if targets.task == "regression" else np.clip(predicted, 0, 1)
@@ -106,21 +114,29 @@ def _spread(network: Batch, targets: Targets, split: Split) -> np.ndarray:
 
 
 def _trees(x: np.ndarray, targets: Targets, split: Split) -> np.ndarray:
-    """Return gradient-boosted trees of scikit-learn at its defaults, one model for each target."""
+    """Return gradient-boosted trees of scikit-learn, one model for each target.
+
+    Its defaults, but for small tables: a leaf holds at least 20 rows, or a twentieth of the training rows if that is
+    less, since of 50 rows the default would learn nothing.
+    """
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+    leaf = min(20, max(1, len(split.train) // 20))
     if targets.task == "classification":
         train = split.train[targets.mask[split.train]]
-        model = HistGradientBoostingClassifier(random_state=0).fit(x[train], targets.values[train])
+        trees = HistGradientBoostingClassifier(random_state=0, min_samples_leaf=leaf).fit(
+            x[train], targets.values[train]
+        )
         out = np.zeros((len(split.test), len(targets.classes)))
-        out[:, model.classes_] = model.predict_proba(x[split.test])
+        out[:, trees.classes_] = trees.predict_proba(x[split.test])
         return out
     columns = []
     for y, known in zip(targets.values.T, targets.mask.T, strict=True):
         train = split.train[known[split.train]]
-        if targets.task == "multilabel" and len(set(y[train])) == 2:
-            model = HistGradientBoostingClassifier(random_state=0).fit(x[train], y[train])
-            columns.append(model.predict_proba(x[split.test])[:, 1])
+        if targets.task == "multilabel":
+            trees = HistGradientBoostingClassifier(random_state=0, min_samples_leaf=leaf).fit(x[train], y[train])
+            columns.append(trees.predict_proba(x[split.test])[:, 1])
         else:
-            columns.append(HistGradientBoostingRegressor(random_state=0).fit(x[train], y[train]).predict(x[split.test]))
+            trees = HistGradientBoostingRegressor(random_state=0, min_samples_leaf=leaf).fit(x[train], y[train])
+            columns.append(trees.predict(x[split.test]))
     return np.stack(columns, axis=1)

@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import platform
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from importlib import metadata
@@ -27,6 +29,10 @@ import numpy as np
 from graphnn.datasets.tables import Targets
 from graphnn.study.train import Interval, Result
 
+FILES = (
+    "model.npz", "splits.json", "history.csv", "predictions.csv", "metrics.json", "run.json", "report.txt",
+    "picture.png", "seconds.json",
+)  # fmt: skip
 PACKAGES = ("autograd", "numpy", "scipy", "networkx", "rdkit", "scikit-learn")
 
 
@@ -41,15 +47,25 @@ def versions() -> dict[str, str]:
     return found
 
 
-def prepare(out: Path, run: dict[str, Any]) -> None:
-    """Make the folder; refuse one that holds a run of another command, which would be lost."""
-    record = out / "run.json"
-    if record.exists():
+def refuse_strangers(out: Path, command: Sequence[str]) -> None:
+    """Refuse a folder that holds something else, which would be lost: files, or a run of another command."""
+    if out.is_dir() and any(out.iterdir()):
+        record = out / "run.json"
+        if not record.is_file():
+            raise ValueError(f"{out} is not empty and holds no run; choose another folder with --out")
         before = read_json(record).get("command")
-        if before != run["command"]:
-            raise ValueError(f"{out} holds another run ({' '.join(before or [])}); choose another folder with --out")
+        if (out / "model.npz").exists() and before != list(command):
+            raise ValueError(f"{out} holds another run, {shlex.join(before or [])}; choose another folder with --out")
+    elif out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; --out names the folder for the run")
+
+
+def begin(out: Path, run: dict[str, Any]) -> None:
+    """Make the folder, or clear the files of the run that is repeated, so that old and new never stand together."""
     out.mkdir(parents=True, exist_ok=True)
-    write_json(record, run)
+    for name in FILES:
+        (out / name).unlink(missing_ok=True)
+    write_json(out / "run.json", run)
 
 
 def write_json(path: Path, data: Any) -> None:
@@ -74,11 +90,13 @@ def _finite(data: Any) -> Any:
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a CSV table."""
-    with path.open("w", newline="", encoding="utf-8") as file:
+    """Write a CSV table, whole or not at all."""
+    aside = path.with_name(f".{path.name}.part")
+    with aside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(header)
         writer.writerows(rows)
+    os.replace(aside, path)
 
 
 def write_history(path: Path, results: Sequence[Result]) -> None:
@@ -134,7 +152,7 @@ def prediction_columns(
         return [
             [
                 [targets.classes[int(p.argmax())], *_numbers(p), *([] if spread is None else _numbers(spread[i])),
-                 " ".join(np.array(targets.classes)[sets[i]])]
+                 _set(targets.classes, sets[i], interval, 0)]
                 for i, p in enumerate(predicted)
             ]
         ]  # fmt: skip
@@ -145,14 +163,19 @@ def prediction_columns(
             width = interval.values[target]
             ends = [_numbers((value - width, value + width)) for value in p]
         else:
-            ends = [[" ".join(np.array(targets.classes)[held])] for held in interval.sets(predicted)[target]]
+            ends = [[_set(targets.classes, held, interval, target)] for held in interval.sets(predicted)[target]]
         middle = [[] if spread is None else _numbers(spread[i, [target]]) for i in range(len(p))]
         out.append([[*_numbers([value]), *middle[i], *ends[i]] for i, value in enumerate(p)])
     return out
 
 
+def _set(classes: Sequence[str], held: np.ndarray, interval: Interval, target: int) -> str:
+    """Return the classes of a set, "" where there were too few rows to say anything."""
+    return "|".join(np.array(classes)[held]) if interval.says_something(target) else ""
+
+
 def _numbers(values: Iterable[float]) -> list[str]:
-    return [f"{value:.6g}" for value in values]
+    return [f"{value:.9g}" if np.isfinite(value) else "" for value in values]
 
 
 def _actual(targets: Targets, example: int, target: int) -> str:
@@ -160,4 +183,4 @@ def _actual(targets: Targets, example: int, target: int) -> str:
     known = targets.mask[example] if targets.task == "classification" else targets.mask[example, target]
     if not known:
         return ""
-    return targets.classes[int(value)] if targets.task == "classification" else f"{value:g}"
+    return targets.classes[int(value)] if targets.task == "classification" else f"{value:.9g}"

@@ -73,7 +73,7 @@ def _draw_target(ax: Any, rows: Sequence[dict[str, str]], name: str, task: str) 
     ax.set_yticks(range(len(classes)), classes)
 
 
-def _short(name: str, longest: int = 40) -> str:
+def _short(name: str, longest: int = 46) -> str:
     return name if len(name) <= longest else name[: longest - 1] + "…"
 
 

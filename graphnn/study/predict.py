@@ -16,8 +16,9 @@ from graphnn.insight.params import table
 from graphnn.insight.tree import tree
 from graphnn.study.domain import Domain
 from graphnn.study.folder import prediction_columns, prediction_header, write_table
-from graphnn.study.metrics import NAMES, scores
-from graphnn.study.rows import NODES, Rows, featurize, read_rows
+from graphnn.study.identity import identities
+from graphnn.study.metrics import count, digits, scores, words
+from graphnn.study.rows import MOLECULES, Rows, featurize, read_rows
 from graphnn.study.train import Interval, predict_rows
 from graphnn.uncertainty import members
 
@@ -37,18 +38,20 @@ def load_run(run: Path) -> Checkpoint:
 
 def predict_table(
     run: Path, path: str, out: Path, *, smiles: str | None = None, graphs: str | None = None, name: str | None = None,
-    skip: bool = False,
+    skip: bool = False, force: bool = False,
 ) -> str:  # fmt: skip
     """Write the table with predictions beside it, and return what there is to say.
 
     A row that the featurizer cannot represent is refused, or with `skip` left blank. Rows unlike the training are
-    predicted all the same, with a note and a warning. Where the table has the targets too, the scores are returned.
+    predicted all the same, with a note and a warning. Where the table has the targets too, rows that were not trained
+    on are scored. A file that is there is only replaced with `force`, and never the table or a file of the run.
     """
+    _refuse_to_overwrite(run, path, out, force)
     saved = load_run(run)
-    kind, key = saved.info["kind"], saved.info["key"]
-    if kind == "molecules" and smiles is None and graphs is None:
+    kind, key, wanted = saved.info["kind"], saved.info["key"], _empty_targets(saved.info["targets"])
+    if kind == MOLECULES and smiles is None and graphs is None:
         smiles = key
-    rows = read_rows(path, smiles=smiles, graphs=graphs, name=name or (key if graphs else None))
+    rows = read_rows(path, smiles=smiles, graphs=graphs, name=name, exclude=wanted.names)
     if rows.kind != kind:
         raise ValueError(f"{run} was trained on {kind} and {path} was read as {rows.kind}; give --smiles or --graphs")
     with threadpool_limits(1):
@@ -56,21 +59,26 @@ def predict_table(
         each = np.stack([
             predict_rows(saved.model.member, params, batch, saved.model.link) for params in members(saved.params)
         ])  # fmt: skip
+    domain = Domain.from_json(saved.info["domain"])
+    notes = domain.outside(batch, saved.featurizer.node_names, saved.featurizer.edge_names)
+    if rows.places is not None:
+        each, notes = each[:, rows.places], notes * len(kept)
     mean, spread = each.mean(axis=0), each.std(axis=0, ddof=1) if len(each) > 1 else None
-    wanted = _empty_targets(saved.info["targets"])
     told = saved.info["interval"]
-    interval = Interval(told["task"], tuple(_number(v) for v in told["values"]), told["level"])
-    notes = Domain.from_json(saved.info["domain"]).outside(
-        batch, saved.featurizer.node_names, saved.featurizer.edge_names
-    )
-    if kind == NODES:
-        notes = notes * len(kept)
+    interval = Interval(told["task"], tuple(told["values"]), told["level"])
     _write(out, rows, kept, mean, spread, interval, wanted, len(each), notes, failures)
-    return "\n".join(_report(out, rows, kept, mean, wanted, notes, failures))
+    assert saved.state is not None
+    is_new = ~np.isin(identities(rows)[kept], saved.state["trained_on"])
+    return "\n".join(_report(out, rows, kept, mean, wanted, notes, failures, is_new))
 
 
-def _number(value: float | None) -> float:
-    return float("inf") if value is None else float(value)
+def _refuse_to_overwrite(run: Path, path: str, out: Path, force: bool) -> None:
+    if out.exists() and Path(path).exists() and out.samefile(path):
+        raise ValueError(f"--out {out} is the table itself; choose another file")
+    if out.resolve().parent == run.resolve():
+        raise ValueError(f"--out {out} lies in the folder of the run; choose another place")
+    if out.exists() and not force:
+        raise ValueError(f"{out} is there already; choose another file with --out, or say --force to replace it")
 
 
 def _empty_targets(told: dict[str, Any]) -> Targets:
@@ -90,42 +98,44 @@ def _write(
     own = list(rows.table.columns)
     clash = [name for name in (*header, NOTE) if name in own]
     if clash:
-        raise ValueError(
-            f"{rows.table.path} has a column {clash[0]!r} already; rename it, for the prediction is called so"
-        )
+        raise ValueError(f"{rows.table.path} has a column {clash[0]!r} already; rename it, the prediction is called so")
     entries = zip(*rows.table.columns.values(), strict=True)
     write_table(out, [*own, *header, NOTE], [[*line, *found[row]] for row, line in enumerate(entries)])
 
 
 def _report(
     out: Path, rows: Rows, kept: np.ndarray, mean: np.ndarray, wanted: Targets, notes: Sequence[str],
-    failures: Sequence[tuple[int, str, str]],
+    failures: Sequence[tuple[int, str, str]], is_new: np.ndarray,
 ) -> list[str]:  # fmt: skip
     odd = [i for i, note in enumerate(notes) if note]
-    if odd and rows.kind != NODES:
+    if odd:
         first = f"row {kept[odd[0]]}: {notes[odd[0]]}"
         print(f"warning: {len(odd)} of {len(kept)} rows are unlike the training ({first})", file=sys.stderr)
-    lines = [f"{len(kept)} {rows.unit}s predicted, {out} written"]
+    lines = [f"{count(len(kept), rows.unit)} predicted, {out} written"]
     if failures:
         row, text, reason = failures[0]
-        lines.append(f"{len(failures)} rows skipped, such as row {row} {text!r}: {reason}")
+        lines.append(f"{count(len(failures), 'row')} skipped, such as row {row} {text!r}: {reason}")
     if all(name in rows.table.columns for name in wanted.names):
-        lines += _scores(rows, kept, mean, wanted)
+        lines += _scores(rows, kept, mean, wanted, is_new)
     return lines
 
 
-def _scores(rows: Rows, kept: np.ndarray, mean: np.ndarray, wanted: Targets) -> list[str]:
-    """Return how right the predictions are, where the table knows the targets."""
+def _scores(rows: Rows, kept: np.ndarray, mean: np.ndarray, wanted: Targets, is_new: np.ndarray) -> list[str]:
+    """Return how right the predictions are for rows that were not trained on, where the table knows the targets."""
+    if not is_new.any():
+        return ["all of these rows were trained on, so there is nothing here to score the predictions by"]
     try:
         known = targets(rows.table, wanted.names, wanted.task)
-    except ValueError:  # a constant, or a class alone: no targets to learn from, and none to be scored by
-        return []
+    except ValueError as error:
+        return [f"the targets in the table are not scored: {error}"]
     if known.classes != wanted.classes:
-        return []
-    found = scores(mean, known._replace(values=known.values[kept], mask=known.mask[kept]), np.arange(len(kept)))
-    return [
-        "the table has the targets too: " + ", ".join(f"{NAMES[name]} {value:.3f}" for name, value in found.items())
-    ]
+        return [f"the targets in the table are not scored: classes {known.classes}, trained on {wanted.classes}"]
+    fresh = kept[is_new]
+    found = scores(
+        mean[is_new], known._replace(values=known.values[fresh], mask=known.mask[fresh]), np.arange(len(fresh))
+    )
+    left = f" ({len(kept) - len(fresh)} were trained on and do not count)" if len(fresh) < len(kept) else ""
+    return [f"on {count(len(fresh), 'row')}{left}: " + ", ".join(f"{words(n)} {digits(v)}" for n, v in found.items())]
 
 
 def inspect_run(run: Path, like: str) -> str:

@@ -8,41 +8,75 @@ from typing import Any
 import numpy as np
 
 from graphnn import chem
+from graphnn.datasets.attributes import GraphFeatures
 from graphnn.datasets.tables import Targets
 from graphnn.layer import Layer
 from graphnn.study.material import Material
-from graphnn.study.metrics import FIRST, NAMES, mean_and_spread
-from graphnn.study.rows import MOLECULES
-from graphnn.study.train import Interval, Result, Settings, n_epochs
+from graphnn.study.metrics import ERRORS, count, digits, first_score, mean_and_spread, words
+from graphnn.study.rows import MOLECULES, NODES
+from graphnn.study.train import Interval, Result
+from graphnn.types import is_statistic
 from graphnn.uncertainty import Coverage
 
 
-def opening(material: Material, model: Layer, settings: Settings) -> str:
+def opening(material: Material, model: Layer) -> str:
     """Return what is about to be done."""
     rows, wanted, batch = material.rows, material.examples.targets, material.examples.batch
-    what = f"{len(material.kept)} {rows.unit}s"
+    settings = material.settings
+    used = material.row_of[material.row_of >= 0]
+    what = count(len(used), rows.unit)
     if rows.kind == MOLECULES:
-        distinct = len(set(chem.duplicates([rows.things[row] for row in material.kept])))
-        what += f" ({distinct} distinct)" if distinct < len(material.kept) else ""
-    edges = 0 if batch.edges is None else batch.edges.shape[1]
-    lines = [
-        f"{rows.table.path}: {what}, {batch.nodes.shape[1]} node and {edges} edge features",
-        *(_target(wanted, i) for i in range(len(wanted.names))),
-    ]
+        distinct = len(set(chem.duplicates([rows.things[row] for row in used])))
+        what += f" ({distinct} distinct)" if distinct < len(used) else ""
+    lines = [f"{rows.table.path}: {what}, {_features(material)}", *material.notes]
+    lines += [_target(wanted, i) for i in range(len(wanted.names))]
     for row, text, reason in material.failures[:5]:
         lines.append(f"skipped row {row}, {text!r}: {reason}")
     if len(material.failures) > 5:
         lines.append(f"skipped {len(material.failures)} rows in all")
-    left_out = getattr(material.featurizer, "left_out", ())
-    lines += [f"not used: {name}, {reason}" for name, reason in left_out]
+    lines += [f"not used: {name}, {reason}" for name, reason in getattr(material.featurizer, "left_out", ())]
+    lines += _suspects(material)
     names = [name for name, _ in material.parts]
-    n_params = sum(value.size for value in model.init(0, batch[: min(2, len(batch))]).values())
-    epochs = n_epochs(settings, len(material.parts[0][1].train), material.examples.per)
+    params = model.init(0, batch[: min(2, len(batch))])
+    n_params = sum(value.size for name, value in params.items() if not is_statistic(name))
     of = names[0] if len(names) == 1 else f"each of {len(names)} splits"
     lines.append(
-        f"model {settings.model or 'by default'}: {n_params} parameters; {settings.seeds} on {of}, {epochs} epochs"
+        f"model {settings.model}: {n_params} parameters; {count(settings.seeds, 'network')} on {of}, "
+        f"{count(settings.epochs, 'epoch')}"
     )
     return "\n".join(lines)
+
+
+def _features(material: Material) -> str:
+    """Return what is known of nodes and edges, by name where names are few."""
+    featurizer, batch = material.featurizer, material.examples.batch
+    if not isinstance(featurizer, GraphFeatures):
+        edges = 0 if batch.edges is None else batch.edges.shape[1]
+        return f"{batch.nodes.shape[1]} node and {edges} edge features"
+    of_nodes = [*(column[0] for column in featurizer.nodes), *featurizer.structure]
+    of_nodes += ["its name, so good for this graph only"] if featurizer.identity else []
+    of_edges = [*(column[0] for column in featurizer.edges), *([featurizer.weight] if featurizer.weight else [])]
+    return f"of nodes: {', '.join(of_nodes)}; of edges: {', '.join(of_edges) or 'nothing'}"
+
+
+def _suspects(material: Material) -> list[str]:
+    """Return a warning for each attribute of nodes that has a value of its own for each class of the target."""
+    rows, wanted = material.rows, material.examples.targets
+    if rows.kind != NODES or wanted.task != "classification":
+        return []
+    found = []
+    nodes = list(rows.things)
+    for name, kind, values in material.featurizer.nodes:
+        pairs = {
+            (str(rows.things.nodes[nodes[i]].get(name)), label)
+            for i, label in enumerate(wanted.values.tolist())
+            if wanted.mask[i]
+        }
+        if kind == "categories" and len(pairs) == len(values) == len(wanted.classes) == len({v for v, _ in pairs}):
+            found.append(
+                f"warning: {name!r} of a node tells its {wanted.names[0]!r} exactly; is it the target renamed?"
+            )
+    return found
 
 
 def _target(wanted: Targets, column: int) -> str:
@@ -64,26 +98,15 @@ def _target(wanted: Targets, column: int) -> str:
 
 def line(result: Result, wanted: Targets) -> str:
     """Return how one split went."""
-    first = FIRST[wanted.task]
+    first = first_score(wanted)
     if first not in result.together:
-        return (
-            f"{result.name}: {len(result.split.test)} test rows of one class, no {NAMES[first]}; {result.seconds:.0f} s"
-        )
+        rows = count(len(result.split.test), "test row")
+        return f"{result.name}: {rows} that define no {words(first)}; {result.seconds:.0f} s"
     single = [scores[first] for scores in result.single]
-    text = f"{result.name}: test {NAMES[first]} {result.together[first]:.3f}"
+    text = f"{result.name}: test {words(first)} {digits(result.together[first])}"
     if len(single) > 1:
         text += f" together, {mean_and_spread(single)} one by one"
-    return f"{text}; {_coverage(result.coverage, result.interval)}; {result.seconds:.0f} s"
-
-
-def _coverage(found: Sequence[Coverage], interval: Interval | None) -> str:
-    assert interval is not None
-    what = "interval" if interval.task == "regression" else "set"
-    if not found:
-        return f"no test rows for the {what}s"
-    covered = sum(part.share * part.rows for part in found)
-    n = sum(part.rows for part in found)
-    return f"{100 * interval.level:.0f} % {what} holds {100 * covered / n:.0f} % of {n}"
+    return f"{text}; {result.seconds:.0f} s"
 
 
 def closing(
@@ -91,15 +114,19 @@ def closing(
 ) -> str:
     """Return the table of results: the networks and the baselines, every score with its spread over the splits."""
     table = _table(results, compared)
-    names = [name for name in NAMES if any(name in scores for scores in next(iter(table.values())))]
-    over = f"over {len(results)} splits" if len(results) > 1 else f"on {len(results[0].split.test)} rows"
-    head = f"test scores {over}"
+    keys = dict.fromkeys(key for scores in table.values() for one in scores for key in one)
+    first = first_score(wanted)
+    shown = [key for key in keys if len(wanted.names) == 1 or key == first or key.startswith(("rmse ", "roc_auc "))][:6]
+    n_test = count(len(results[0].split.test), "row")
+    head = f"mean ± deviation over {len(results)} splits" if len(results) > 1 else f"test scores on {n_test}"
     widest = max(map(len, (*table, head)))
-    best_first = sorted(table, key=_FirstScore(table, wanted.task), reverse=FIRST[wanted.task] != "rmse")
-    lines = [head.ljust(widest) + "".join(f"{NAMES[name]:>17}" for name in names)]
+    across = [max(17, len(words(key)) + 2) for key in shown]
+    best_first = sorted(table, key=_FirstScore(table, first), reverse=first not in ERRORS)
+    lines = [head.ljust(widest) + "".join(f"{words(key):>{w}}" for key, w in zip(shown, across, strict=True))]
     for row in best_first:
-        cells = [[scores[name] for scores in table[row] if name in scores] for name in names]
-        lines.append(row.ljust(widest) + "".join(f"{mean_and_spread(cell) if cell else '-':>17}" for cell in cells))
+        cells = [[scores[key] for scores in table[row] if key in scores] for key in shown]
+        texts = [mean_and_spread(cell) if cell else "-" for cell in cells]
+        lines.append(row.ljust(widest) + "".join(f"{text:>{w}}" for text, w in zip(texts, across, strict=True)))
     return "\n".join([*lines, "", *_sureness(results, wanted, interval)])
 
 
@@ -120,38 +147,49 @@ def _mean(scores: Sequence[dict[str, float]]) -> dict[str, float]:
 class _FirstScore:
     """The key that sorts methods by the mean of their first score."""
 
-    def __init__(self, table: dict[str, list[dict[str, float]]], task: str):
-        self.table, self.first = table, FIRST[task]
+    def __init__(self, table: dict[str, list[dict[str, float]]], first: str):
+        self.table, self.first = table, first
 
     def __call__(self, method: str) -> float:
         values = [scores[self.first] for scores in self.table[method] if self.first in scores]
-        return float(np.mean(values)) if values else float("inf" if self.first == "rmse" else "-inf")
+        return float(np.mean(values)) if values else float("inf" if self.first in ERRORS else "-inf")
+
+
+def coverage(results: Sequence[Result], wanted: Targets, interval: Interval) -> dict[int, Coverage]:
+    """Return how many test rows the interval holds, by target: predicted by the members of their own split."""
+    predicted = np.concatenate([result.predicted["test"] for result in results])
+    held = np.concatenate([result.split.test for result in results])
+    return interval.coverage(predicted, wanted.values[held], wanted.mask[held])
 
 
 def _sureness(results: Sequence[Result], wanted: Targets, interval: Interval) -> list[str]:
-    """Return the lines about intervals or sets: how wide, and whether they held what they promise."""
-    every = [part for result in results for part in result.coverage]
-    n = sum(part.rows for part in every)
-    if not n:
-        return []
-    share = sum(part.share * part.rows for part in every) / n
-    promise = f"promised {100 * interval.level:.0f} %"
-    if interval.task == "regression":
-        widths = ", ".join(f"±{value:.3g}" for value in interval.values)
-        lines = [f"conformal interval {widths}: held {100 * share:.1f} % of {n} test values ({promise})"]
-    else:
-        sizes = [s.sum(axis=1) for result in results for s in _own(result).sets(result.predicted["test"])]
-        mean = float(np.mean(np.concatenate(sizes)))
-        lines = [f"conformal sets of {mean:.2f} classes: held {100 * share:.1f} % of {n} test labels ({promise})"]
-    if len(every) == 1:
-        low, high = 100 * every[0].low, 100 * every[0].high
-        lines.append(f"so few rows tell the true share only to {low:.0f} to {high:.0f} % (95 % confidence)")
+    """Return the lines about intervals or sets: how wide, and whether they held what was asked for."""
+    lines, level = [], 100 * interval.level
+    is_interval = interval.task == "regression"
+    kept = np.concatenate([result.split.validation for result in results])
+    for i, found in coverage(results, wanted, interval).items():
+        of = f" of {wanted.names[i]}" if len(wanted.names) > 1 else ""
+        if not interval.says_something(i):
+            known = int(wanted.mask[kept].reshape(len(kept), -1)[:, i].sum())
+            lines.append(
+                f"too few validation rows ({known}) for a {level:.0f} % {'interval' if is_interval else 'set'}{of}"
+            )
+            continue
+        what = f"interval{of} ±{interval.values[i]:.3g}" if is_interval else f"sets{of} {_size(results, interval, i)}"
+        text = f"{level:.0f} % {what}: held {100 * found.share:.1f} % of {found.rows} test rows"
+        if found.rows < 1000:
+            text += f" (true share {100 * found.low:.0f} to {100 * found.high:.0f} %)"
+        lines.append(text)
+    if lines:
+        lines.append("measured on the validation rows, which also chose the epochs, so rather a little too narrow;")
+        lines.append("and good for rows like those, not for another kind")
     return lines
 
 
-def _own(result: Result) -> Interval:
-    assert result.interval is not None
-    return result.interval
+def _size(results: Sequence[Result], interval: Interval, target: int) -> str:
+    sizes = np.concatenate([interval.sets(result.predicted["test"])[target].sum(axis=1) for result in results])
+    empty = f", {100 * np.mean(sizes == 0):.0f} % empty: no class likely enough" if (sizes == 0).any() else ""
+    return f"of {sizes.mean():.2f} classes{empty}"
 
 
 def metrics(
@@ -171,7 +209,7 @@ def metrics(
         "test": of_methods,
         "members": {result.name: result.single for result in results},
         "interval": {"level": interval.level, "values": list(interval.values)},
-        "coverage": {result.name: [part._asdict() for part in result.coverage] for result in results},
+        "coverage": {wanted.names[i]: part._asdict() for i, part in coverage(results, wanted, interval).items()},
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from graphnn.datasets.graph_files import read_graph, read_graph_folder
 from graphnn.datasets.tables import Table, read_table
 from graphnn.datasets.tu import read_tu
 
-MOLECULES, GRAPHS, NODES = KINDS = ("molecules", "graphs", "nodes")
+MOLECULES, GRAPHS, NODES = "molecules", "graphs", "nodes"
+NODE, GRAPH = "node", "graph"  # columns that a graph file and a TU folder are given
 FEATURES = {"duvenaud": chem.DuvenaudFeatures(), "dmpnn": chem.DMPNNFeatures()}
 
 
@@ -26,52 +27,99 @@ FEATURES = {"duvenaud": chem.DuvenaudFeatures(), "dmpnn": chem.DMPNNFeatures()}
 class Rows:
     """What was read: a table, and what each of its rows stands for.
 
-    kind: "molecules", "graphs" or "nodes";  key: the column with SMILES, or with names of files or nodes, or None
-    things: SMILES, or networkx graphs, one for each row; for nodes the one networkx graph, whose nodes are the rows
+    kind: "molecules", "graphs" or "nodes";  key: the column with SMILES, or with names of files, graphs or nodes
+    things: SMILES, or networkx graphs, one for each row; for nodes the one networkx graph
+    places: for nodes, the number of each row's node in the graph, (n_rows,)
+    notes: what a person should know about how it was read
     """
 
     table: Table
     kind: str
-    key: str | None
+    key: str
     things: Any
+    places: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def unit(self) -> str:
         """What a row is, in words."""
         return {MOLECULES: "molecule", GRAPHS: "graph", NODES: "node"}[self.kind]
 
+    @property
+    def names(self) -> list[str]:
+        """What each row is called in the files of a run."""
+        return self.table.column(self.key)
 
-def read_rows(path: str, *, smiles: str | None = None, graphs: str | None = None, name: str | None = None) -> Rows:
+
+def read_rows(
+    path: str, *, smiles: str | None = None, graphs: str | None = None, name: str | None = None,
+    exclude: Sequence[str] = (),
+) -> Rows:  # fmt: skip
     """Return what a path holds: a CSV table, a TU folder (graphs), or a graph file (nodes).
 
     smiles: the column of SMILES;  graphs: a folder of graph files, one for each row of the table, or a single file,
         whose nodes are the rows;  name: the column that names the file or node, found by its entries when None
+    exclude: columns that name nothing, such as the targets
 
     Raises ValueError, KeyError or OSError with what is wrong and what to do.
     """
     if smiles is not None and graphs is not None:
         raise ValueError("give --smiles, for molecules, or --graphs, for graph files, not both")
     if Path(path).is_dir():
-        data = read_tu(path)
-        table = Table(str(path), _tu_targets(data), list(range(1, len(data.graphs) + 1)))
-        return Rows(table, GRAPHS, None, data.graphs)
+        return _read_folder(path)
     if _is_graph_file(path):
         graph = read_graph(path)
-        return Rows(_table_of_nodes(str(path), graph), NODES, None, graph)
+        return Rows(_table_of_nodes(str(path), graph), NODES, NODE, graph, np.arange(len(graph)))
     table = read_table(path)
     if graphs is None:
         column = _smiles_column(table) if smiles is None else smiles
+        if column not in table.columns:
+            raise KeyError(f"{table.path} has no column {column!r} of SMILES; say --smiles, {listing(_fields(table))}")
         return Rows(table, MOLECULES, column, table.column(column))
     if Path(graphs).is_dir():
         files = [entry.name for entry in sorted(Path(graphs).iterdir())]
         known = [*files, *(file.partition(".")[0] for file in files)]
-        key = _naming_column(table, known, None, f"files in {graphs}") if name is None else name
+        key = _naming_column(table, known, exclude, f"files in {graphs}") if name is None else name
         by_name = read_graph_folder(graphs, table.column(key))
-        return Rows(table, GRAPHS, key, [by_name[text] for text in table.column(key)])
-    graph = read_graph(graphs)
-    by_text = {str(node): node for node in graph}
-    key = _naming_column(table, list(by_text), name, f"nodes in {graphs}")
-    return Rows(_in_order_of_nodes(table, key, list(by_text)), NODES, key, _with_attributes(graph, table, key, by_text))
+        return Rows(table, GRAPHS, key, [by_name[text] for text in table.column(key)], notes=(f"files by {key!r}",))
+    return _read_nodes(table, graphs, name, exclude)
+
+
+def _read_folder(path: str) -> Rows:
+    if not any(entry.name.endswith("_A.txt") for entry in Path(path).iterdir()):
+        raise ValueError(f"{path} is a folder without TU data (..._A.txt); for graph files give a table and --graphs")
+    data = read_tu(path)
+    columns = {GRAPH: [str(i) for i in range(1, len(data.graphs) + 1)]}
+    if data.labels is not None:
+        columns["label"] = [str(label) for label in data.labels]
+    if data.targets is not None:
+        names = ["target"] if data.targets.shape[1] == 1 else [f"target{i}" for i in range(data.targets.shape[1])]
+        columns |= {name: [repr(float(v)) for v in column] for name, column in zip(names, data.targets.T, strict=True)}
+    table = Table(str(path), columns, list(range(1, len(data.graphs) + 1)))
+    return Rows(table, GRAPHS, GRAPH, data.graphs)
+
+
+def _read_nodes(table: Table, path: str, name: str | None, exclude: Sequence[str]) -> Rows:
+    """Return the rows of a table that are nodes of a graph; the other columns become attributes of the nodes."""
+    graph = read_graph(path)
+    number = {str(node): i for i, node in enumerate(graph)}
+    key = _naming_column(table, list(number), exclude, f"nodes in {path}") if name is None else name
+    entries = table.column(key)
+    for row, text in enumerate(entries):
+        if text not in number:
+            hint = nearest(text, number) or f"; there are {listing(list(number), 3)}"
+            raise KeyError(f"{table.path}: {table.cell(key, row)}, which is no node in {path}{hint}")
+    first = {text: row for row, text in reversed(list(enumerate(entries)))}
+    twice = [row for row, text in enumerate(entries) if first[text] != row]
+    if twice:
+        raise ValueError(f"{table.path}: {table.cell(key, twice[0])} again; give each node one row")
+    notes = [f"nodes by {key!r}"]
+    others = [column for column in table.columns if column not in (key, *exclude)]
+    if others and len(first) < len(number):
+        notes.append(f"not used: {listing(others)}, the table has {len(first)} of {len(number)} nodes")
+        others = []
+    places = np.array([number[text] for text in entries], np.intp)
+    return Rows(table, NODES, key, _with_attributes(graph, table, others, places), places, tuple(notes))
 
 
 def _is_graph_file(path: str) -> bool:
@@ -80,22 +128,11 @@ def _is_graph_file(path: str) -> bool:
     return path.lower().removesuffix(".gz").removesuffix(".zip").endswith(endings)
 
 
-def _tu_targets(data: Any) -> dict[str, list[str]]:
-    """Return the targets of a TU folder as columns: "label", and "target" for numbers."""
-    columns: dict[str, list[str]] = {}
-    if data.labels is not None:
-        columns["label"] = [str(label) for label in data.labels]
-    if data.targets is not None:
-        names = ["target"] if data.targets.shape[1] == 1 else [f"target{i}" for i in range(data.targets.shape[1])]
-        columns |= {name: [repr(float(v)) for v in column] for name, column in zip(names, data.targets.T, strict=True)}
-    return columns
-
-
 def _table_of_nodes(path: str, graph: Any) -> Table:
     """Return the attributes of the nodes as a table, "" where a node has none."""
     names = list(dict.fromkeys(name for _, attributes in graph.nodes(data=True) for name in attributes))
     columns = {str(name): [str(graph.nodes[v].get(name, "")) for v in graph] for name in names}
-    return Table(path, {"node": [str(v) for v in graph]} | columns, list(range(1, len(graph) + 1)))
+    return Table(path, columns | {NODE: [str(v) for v in graph]}, list(range(1, len(graph) + 1)))
 
 
 def _smiles_column(table: Table) -> str:
@@ -103,59 +140,43 @@ def _smiles_column(table: Table) -> str:
     if len(found) != 1:
         raise ValueError(
             f"{table.path}: which column holds the molecules? Say --smiles COLUMN, or --graphs FOLDER for graph files; "
-            f"there are {listing(list(table.columns))}"
+            f"there are {listing(_fields(table))}"
         )
     return found[0]
 
 
-def _naming_column(table: Table, known: Sequence[str], name: str | None, what: str) -> str:
-    """Return the column whose entries are all among the known names."""
-    if name is None:
-        found = [column for column, entries in table.columns.items() if set(entries) <= set(known)]
-        if not found:
-            raise ValueError(
-                f"{table.path}: no column names {what} (such as {listing(known, 3)}) in every row; "
-                f"say which one should with --name, of {listing(list(table.columns))}"
-            )
-        return found[0]
-    for row, text in enumerate(table.column(name)):
-        if text not in known:
-            hint = nearest(text, known) or f"; there are {listing(known, 3)}"
-            raise KeyError(f"{table.path}: {table.cell(name, row)}, which is not among the {len(known)} {what}{hint}")
-    return name
+def _fields(table: Table) -> list[str]:
+    return list(table.columns)
 
 
-def _in_order_of_nodes(table: Table, key: str, names: Sequence[str]) -> Table:
-    """Return the table with a row for each node in the graph's order, blank for nodes the table does not name."""
-    rows = {text: row for row, text in enumerate(table.column(key))}
-    if len(rows) < table.n_rows:
-        twice = next(row for row, text in enumerate(table.column(key)) if rows[text] != row)
-        raise ValueError(f"{table.path}: {table.cell(key, twice)} again; give each node one row")
-    order = [rows.get(text) for text in names]
-    columns = {c: ["" if row is None else entries[row] for row in order] for c, entries in table.columns.items()}
-    lines = [0 if row is None else table.lines[row] for row in order]
-    return replace(table, columns=columns | {key: list(names)}, lines=lines)
+def _naming_column(table: Table, known: Sequence[str], exclude: Sequence[str], what: str) -> str:
+    """Return the column whose entries are all among the known names; refuse to choose between several."""
+    names, among = set(known), listing(_fields(table))
+    found = [c for c, entries in table.columns.items() if c not in exclude and set(entries) <= names]
+    once = [column for column in found if len(set(table.column(column))) == table.n_rows]
+    fits = once or found
+    if not fits:
+        raise ValueError(
+            f"{table.path}: no column names {what} (such as {listing(known, 3)}) in every row; say which one should "
+            f"with --name, of {among}"
+        )
+    if len(fits) > 1:
+        raise ValueError(f"{table.path}: columns {listing(fits)} could each name {what}; say which one with --name")
+    return fits[0]
 
 
-def _with_attributes(graph: Any, table: Table, key: str, by_text: dict[str, Any]) -> Any:
-    """Return a copy of the graph whose nodes have the other columns of the table as attributes, where all are known."""
+def _with_attributes(graph: Any, table: Table, columns: Sequence[str], places: np.ndarray) -> Any:
+    """Return a copy of the graph whose nodes have columns of the table as attributes."""
     import networkx as nx
 
-    out = graph.copy()
-    if set(by_text) <= set(table.column(key)):
-        for column in table.columns:
-            if column != key:
-                values = _values(table, column)
-                named = {by_text[text]: value for text, value in zip(table.column(key), values, strict=True)}
-                nx.set_node_attributes(out, named, column)
+    out, nodes = graph.copy(), list(graph)
+    for column in columns:
+        try:
+            values: list[Any] = table.numbers(column).tolist()
+        except ValueError:
+            values = table.column(column)
+        nx.set_node_attributes(out, {nodes[i]: v for i, v in zip(places, values, strict=True)}, column)
     return out
-
-
-def _values(table: Table, column: str) -> list[Any]:
-    try:
-        return table.numbers(column).tolist()
-    except ValueError:
-        return list(table.column(column))
 
 
 def learn_featurizer(
@@ -223,7 +244,7 @@ def _featurize_graphs(
             graphs.append(featurizer(thing))
             kept.append(row)
         except GraphError as error:
-            text = rows.table.column(rows.key)[row] if rows.key else f"graph {row + 1}"
+            text = rows.names[row]
             if not skip:
                 raise ValueError(f"{rows.table.path}, row {row}, {text}: {error}") from error
             failures.append((row, text, str(error)))

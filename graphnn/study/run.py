@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,8 +21,9 @@ from graphnn.splits import Split
 from graphnn.study import folder, picture, report
 from graphnn.study.baselines import baselines, describe
 from graphnn.study.domain import Domain
+from graphnn.study.identity import identities
 from graphnn.study.material import Material, Request, prepare
-from graphnn.study.rows import NODES, Rows
+from graphnn.study.rows import NODES
 from graphnn.study.train import LINKS, Interval, Result, make_model, progress, train_split
 from graphnn.training.live import LivePlot
 from graphnn.uncertainty import Ensemble, combine
@@ -35,32 +38,33 @@ def train(request: Request, command: Sequence[str]) -> str:
 
 def _train(request: Request, command: list[str]) -> str:
     start, out = time.perf_counter(), Path(request.out)
+    folder.refuse_strangers(out, command)
     material = prepare(request)
-    rows, examples, settings = material.rows, material.examples, request.settings
-    model = make_model(settings, examples)
-    run = {"command": command, "settings": asdict(settings), "versions": folder.versions()}
-    folder.prepare(out, run)
-    print(report.opening(material, model, settings), flush=True)
+    model = make_model(material.settings, material.examples)
+    read = Path(request.table)
+    digest = hashlib.sha256(read.read_bytes()).hexdigest() if read.is_file() else None
+    settings = asdict(material.settings)
+    run = {"command": command, "settings": settings, "table_sha256": digest, "versions": folder.versions()}
+    folder.begin(out, run)
+    print(report.opening(material, model), flush=True)
     results = [_train_split(name, split, material, model, request) for name, split in material.parts]
-    description = describe(rows, examples, material.kept)
-    network = examples.batch if examples.per == "node" else None
-    compared = [baselines(description, examples.targets, result.split, network) for result in results]
-    interval = _pooled(results, examples.targets)
-    text = report.closing(results, compared, examples.targets, interval)
-    _write(out, material, model, results, compared, interval, text)
+    interval = _pooled(results, material.examples.targets)
+    _write(out, material, model, results, interval)
+    text = _compare(out, material, results, interval)
     seconds = time.perf_counter() - start
     folder.write_json(out / "seconds.json", {r.name: r.seconds for r in results} | {"all": seconds})
     return f"{text}\n\n{seconds:.0f} s in all; everything is in {out}/, the picture is {out / 'picture.png'}"
 
 
 def _train_split(name: str, split: Split, material: Material, model: Layer, request: Request) -> Result:
-    plot = LivePlot(path=Path(request.out) / "live.png", title=name) if request.live else None
+    what = f"{', '.join(material.examples.targets.names)}: {name}"
+    plot = LivePlot(path=Path(request.out) / "live.png", title=what) if request.live else None
 
     def callbacks(member: str) -> list[Any]:
-        shown = progress(f"{name}, network {member} of {request.settings.seeds}")
+        shown = progress(f"{name}, network {member} of {material.settings.seeds}")
         return [shown, *([] if plot is None else [plot])]
 
-    result = train_split(name, split, material.examples, model, request.settings, callbacks)
+    result = train_split(name, split, material.examples, model, material.settings, callbacks)
     print(report.line(result, material.examples.targets), flush=True)
     return result
 
@@ -68,20 +72,18 @@ def _train_split(name: str, split: Split, material: Material, model: Layer, requ
 def _pooled(results: Sequence[Result], wanted: Targets) -> Interval:
     """Return the interval of the ensemble of all splits, from the validation rows of each as its own members saw them.
 
-    The ensemble averages more networks than any of these predictions did, so that the interval is rather too wide.
+    A row that is validation in several splits counts each time.
     """
     predicted = np.concatenate([result.predicted["validation"] for result in results])
     kept = np.concatenate([result.split.validation for result in results])
     return Interval.of(predicted, wanted.values[kept], wanted.mask[kept], wanted.task)
 
 
-def _write(
-    out: Path, material: Material, model: Layer, results: Sequence[Result], compared: Sequence[dict],
-    interval: Interval, text: str,
-) -> None:  # fmt: skip
+def _write(out: Path, material: Material, model: Layer, results: Sequence[Result], interval: Interval) -> None:
+    """Write what was learned, before anything else can fail."""
     rows, examples, wanted = material.rows, material.examples, material.examples.targets
     members = [params for result in results for params in result.members]
-    used = np.unique(np.concatenate([result.split.train for result in results]))
+    used = np.unique(np.concatenate([part for result in results for part in result.split[:2]]))
     domain = Domain.of(examples.batch if rows.kind == NODES else examples.batch[used])
     info = {
         "kind": rows.kind,
@@ -91,19 +93,26 @@ def _write(
         "domain": domain.to_json(),
     }
     ensemble = Ensemble(model, len(members), LINKS[wanted.task])
-    save(out / "model.npz", combine(members), model=ensemble, featurizer=material.featurizer, info=info)
-    in_table = [(result.name, Split(*(material.kept[part] for part in result.split))) for result in results]
+    trained_on = identities(rows)[material.row_of[used]]
+    save(
+        out / "model.npz", combine(members), model=ensemble, featurizer=material.featurizer, info=info,
+        state={"trained_on": np.unique(trained_on)},
+    )  # fmt: skip
+    in_table = [(r.name, Split(*(np.sort(material.row_of[part]) for part in r.split))) for r in results]
     splits.write(out / "splits.json", in_table)
-    names = _names(rows)
     folder.write_history(out / "history.csv", results)
-    folder.write_predictions(
-        out / "predictions.csv", results, wanted, material.kept, [names[row] for row in material.kept]
-    )
+    folder.write_predictions(out / "predictions.csv", results, wanted, material.row_of, material.names)
+
+
+def _compare(out: Path, material: Material, results: Sequence[Result], interval: Interval) -> str:
+    """Fit the baselines on the same rows, write all scores and the picture, and return the closing table."""
+    print("comparing with baselines", file=sys.stderr, flush=True)
+    examples, wanted = material.examples, material.examples.targets
+    description = describe(material.rows, examples, material.row_of)
+    network = examples.batch if examples.per == "node" else None
+    compared = [baselines(description, wanted, result.split, network) for result in results]
+    text = report.closing(results, compared, wanted, interval)
     folder.write_json(out / "metrics.json", report.metrics(results, compared, wanted, interval))
     (out / "report.txt").write_text(text + "\n", encoding="utf-8")
     picture.draw(out)
-
-
-def _names(rows: Rows) -> list[str]:
-    """Return what each row is called in the files: its SMILES, file, node or number."""
-    return rows.table.column(rows.key) if rows.key else [str(i) for i in range(rows.table.n_rows)]
+    return text

@@ -16,19 +16,18 @@ from graphnn import models, uncertainty
 from graphnn.batch import Batch
 from graphnn.datasets.tables import Targets
 from graphnn.layer import Layer
-from graphnn.losses import binary_cross_entropy, cross_entropy, mean_squared_error
+from graphnn.losses import StandardizedError, binary_cross_entropy, cross_entropy
 from graphnn.ops import sigmoid, softmax
 from graphnn.optim import adam
 from graphnn.schedules import Cosine
 from graphnn.splits import Split
 from graphnn.study.metrics import scores
 from graphnn.training.callbacks import EarlyStopping, Progress
-from graphnn.training.fit import fit, predict
+from graphnn.training.fit import INTERRUPTED, fit, predict
 from graphnn.training.run import History
 from graphnn.types import Params
 
 MODELS = ("gin", "gcn", "gat", "dmpnn", "fingerprint")
-LOSSES = {"regression": mean_squared_error, "classification": cross_entropy, "multilabel": binary_cross_entropy}
 LINKS = {"regression": "identity", "classification": "softmax", "multilabel": "sigmoid"}
 LEVEL = 0.9  # of the conformal intervals
 AT_LEAST = 1500  # steps, where epochs are not said: enough for the losses of a hundred molecules to settle
@@ -36,15 +35,12 @@ AT_LEAST = 1500  # steps, where epochs are not said: enough for the losses of a 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a person may choose about the training.
+    """What a person may choose about the training. model: one of `MODELS`."""
 
-    model: one of `MODELS`, "" for gin, and gcn where rows are nodes;  epochs: None for enough (see `n_epochs`)
-    """
-
-    model: str = ""
+    model: str = "gin"
     width: int = 64
     depth: int = 3
-    epochs: int | None = None
+    epochs: int = 100
     batch_size: int = 64
     step_size: float = 3e-3
     dropout: float = 0.0
@@ -54,7 +50,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Examples:
-    """What is learned from: a batch, targets row by row, and whether a row is a graph of the batch or a node."""
+    """What is learned from: a batch, and the targets of its graphs or nodes, as `per` says."""
 
     batch: Batch
     targets: Targets
@@ -78,7 +74,6 @@ class Result:
     spread: dict[str, np.ndarray | None] = field(default_factory=dict)
     together: dict[str, float] = field(default_factory=dict)
     interval: Interval | None = None
-    coverage: list[uncertainty.Coverage] = field(default_factory=list)
     seconds: float = 0.0
 
 
@@ -101,20 +96,22 @@ class Interval:
         columns = [(_two(p[m]), y[m].astype(int)) for p, y, m in zip(predicted.T, actual.T, mask.T, strict=True)]
         return cls(task, tuple(uncertainty.conformal_threshold(p, y, LEVEL) for p, y in columns))
 
-    def coverage(self, predicted: np.ndarray, actual: np.ndarray, mask: np.ndarray) -> list[uncertainty.Coverage]:
-        """Return how many of other rows it covers, for each target; targets nobody knows there are left out."""
+    def says_something(self, target: int) -> bool:
+        """Say whether there were rows enough for the level: no infinite width, no set of all classes."""
+        value = self.values[target if len(self.values) > 1 else 0]
+        return math.isfinite(value) if self.task == "regression" else value > 0
+
+    def coverage(self, predicted: np.ndarray, actual: np.ndarray, mask: np.ndarray) -> dict[int, uncertainty.Coverage]:
+        """Return how many of other rows it covers, by target; targets nobody knows there are left out."""
         if self.task == "classification":
-            return [uncertainty.set_coverage(actual[mask], self.sets(predicted)[0][mask])] if mask.any() else []
-        found = []
+            return {0: uncertainty.set_coverage(actual[mask], self.sets(predicted)[0][mask])} if mask.any() else {}
+        found = {}
         for i, known in enumerate(mask.T):
-            if not known.any():
-                continue
-            if self.task == "regression":
+            if known.any() and self.task == "regression":
                 low, high = uncertainty.conformal_interval(predicted[known, i], self.values[i])
-                found.append(uncertainty.coverage(actual[known, i], low, high))
-            else:
-                sets = self.sets(predicted)[i][known]
-                found.append(uncertainty.set_coverage(actual[known, i].astype(int), sets))
+                found[i] = uncertainty.coverage(actual[known, i], low, high)
+            elif known.any():
+                found[i] = uncertainty.set_coverage(actual[known, i].astype(int), self.sets(predicted)[i][known])
         return found
 
     def sets(self, predicted: np.ndarray) -> list[np.ndarray]:
@@ -135,7 +132,9 @@ def make_model(settings: Settings, examples: Examples) -> Layer:
     outputs = len(targets.classes) if targets.task == "classification" else len(targets.names)
     task = "regression" if targets.task == "regression" else "classification"
     scale = float(f"{min(1.0, batch.n_graphs / max(batch.n_nodes, 1)):.2g}")
-    kind = settings.model or ("gcn" if examples.per == "node" else "gin")
+    kind = settings.model
+    if kind not in MODELS:
+        raise ValueError(f"model must be one of {', '.join(MODELS)}, got {kind!r}")
     width, depth, rate = settings.width, settings.depth, settings.dropout
     if kind == "fingerprint":
         if examples.per == "node":
@@ -153,11 +152,9 @@ def make_model(settings: Settings, examples: Examples) -> Layer:
     )  # fmt: skip
 
 
-def n_epochs(settings: Settings, n_train: int, per: str) -> int:
-    """Return the number of epochs: what was said, else at least 100 epochs and 1500 steps; 300 for a single graph."""
-    if settings.epochs is not None:
-        return settings.epochs
-    return 300 if per == "node" else max(100, math.ceil(AT_LEAST / math.ceil(n_train / settings.batch_size)))
+def enough_epochs(n_train: int, batch_size: int, per: str) -> int:
+    """Return at least 100 epochs and 1500 steps; for the nodes of one graph, where an epoch is a step, 300."""
+    return 300 if per == "node" else max(100, math.ceil(AT_LEAST / math.ceil(n_train / batch_size)))
 
 
 def train_split(
@@ -178,11 +175,10 @@ def train_split(
         result.predicted[part] = each.mean(axis=0)
         result.spread[part] = each.std(axis=0, ddof=1) if len(each) > 1 else None
     result.together = scores(result.predicted["test"], targets, split.test)
-    kept, held = split.validation, split.test
+    kept = split.validation
     result.interval = Interval.of(
         result.predicted["validation"], targets.values[kept], targets.mask[kept], targets.task
     )
-    result.coverage = result.interval.coverage(result.predicted["test"], targets.values[held], targets.mask[held])
     result.seconds = time.perf_counter() - start
     return result
 
@@ -190,19 +186,26 @@ def train_split(
 def _train_member(
     split: Split, examples: Examples, model: Layer, settings: Settings, seed: int, callbacks: Sequence[Any]
 ) -> tuple[Params, History]:
-    batch, targets = examples.batch, examples.targets
-    epochs = n_epochs(settings, len(split.train), examples.per)
     whole = examples.per == "node"
-    size = None if whole else settings.batch_size
-    n_steps = epochs * (1 if whole else math.ceil(len(split.train) / settings.batch_size))
-    own = _data(examples, split.train)
-    validation = _data(examples, split.validation)
-    start = model.init(seed, batch if whole else batch[: min(2, len(batch))])
-    return fit(
-        model, start, own[0], own[1], mask=own[2], validation=validation, per=examples.per,
-        loss=LOSSES[targets.task], optimizer=adam(Cosine(settings.step_size, max(n_steps, 1))), epochs=epochs,
-        batch_size=size, seed=seed, callbacks=[EarlyStopping(patience=max(epochs, 1)), *callbacks],
+    n_steps = settings.epochs * (1 if whole else math.ceil(len(split.train) / settings.batch_size))
+    inputs, values, mask = _data(examples, split.train)
+    params, history = fit(
+        model, model.init(seed, inputs), inputs, values, mask=mask, validation=_data(examples, split.validation),
+        per=examples.per, loss=_loss(examples.targets, split.train),
+        optimizer=adam(Cosine(settings.step_size, n_steps)), epochs=settings.epochs,
+        batch_size=None if whole else settings.batch_size, seed=seed,
+        callbacks=[EarlyStopping(patience=settings.epochs), *callbacks],
     )  # fmt: skip
+    if history.stopped == INTERRUPTED:  # fit returns what it has, but a study with a member cut short is another study
+        raise KeyboardInterrupt
+    return params, history
+
+
+def _loss(targets: Targets, train: np.ndarray) -> Callable:
+    if targets.task != "regression":
+        return cross_entropy if targets.task == "classification" else binary_cross_entropy
+    spread = np.nanstd(np.where(targets.mask, targets.values, np.nan)[train], axis=0)
+    return StandardizedError(tuple(float(value) or 1.0 for value in spread))
 
 
 def _data(examples: Examples, rows: np.ndarray) -> tuple[Batch, np.ndarray, np.ndarray]:

@@ -305,7 +305,7 @@ MISTAKES = {
     "words among numbers": ("words.csv --graphs graphs --target y", "row 2 (line 4) has 'hot'"),
     "one class only": ("G --target same", "is 'same' in all 20 rows"),
     "all targets missing": ("G --target none", "blank in all"),
-    "no target": ("t.csv --graphs graphs", "say what to predict: --target COLUMN, of 'file'"),
+    "no target": ("t.csv --graphs graphs", "say what to predict: --target COLUMN, of 'name'"),
     "neither molecules nor graphs": ("t.csv --target boiling", "which column holds the molecules"),
     "both": ("G --target boiling --smiles file", "not both"),
     "no such folder": ("t.csv --target boiling --graphs grphs", "grphs"),

@@ -71,7 +71,7 @@ def test_predictions_leave_the_unreadable_blank_and_warn_of_the_unlike(alkanes, 
     assert "never seen" in oxygen["unlike the training"] and "O" in oxygen["unlike the training"]
     assert unreadable["predicted boiling"] == "" and "not predicted" in unreadable["unlike the training"]
     captured = capsys.readouterr()
-    assert "1 of 2 rows are unlike the training" in captured.err and "1 rows skipped" in captured.out
+    assert "1 of 2 rows are unlike the training" in captured.err and "1 row skipped" in captured.out
 
 
 def test_other_features_and_scaffolds(alkanes, tmp_path):
