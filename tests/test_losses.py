@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from autograd.test_util import check_grads
 import scipy.special
 import scipy.stats
 from derivatives import Case, DerivativeLaws, away_from_zero, name_of, normal, relu
@@ -432,3 +433,26 @@ def test_targets_that_a_mask_leaves_out_may_be_anything(name):
     odd = np.where(ROW_MASK[:, None], targets, 7)
     loss = getattr(gn, name)
     assert float(loss(predictions, odd, mask=ROW_MASK)) == float(loss(predictions, targets, mask=ROW_MASK))
+
+
+class TestStandardizedError:
+    LOSS = gn.losses.StandardizedError((2.0, 50.0))
+
+    def test_is_the_squared_error_of_scaled_columns(self):
+        rng = np.random.default_rng(0)
+        p, t = rng.normal(size=(2, 6, 2)) * (1, 30)
+        scaled = gn.mean_squared_error(p / (2, 50), t / (2, 50))
+        assert float(self.LOSS(p, t)) == pytest.approx(float(scaled), rel=1e-14)
+        mask = rng.random((6, 2)) < 0.6
+        wanted = np.mean((((p - t) / (2, 50)) ** 2)[mask])
+        assert float(self.LOSS(p, np.where(mask, t, np.nan), mask=mask)) == pytest.approx(wanted, rel=1e-14)
+
+    def test_gradients_to_second_order_and_float32(self):
+        rng = np.random.default_rng(1)
+        p, t = rng.normal(size=(2, 5, 2))
+        check_grads(lambda p: self.LOSS(p, t), modes=["fwd", "rev"], order=2)(p)
+        assert gn.grad(lambda p: self.LOSS(p, t))(p.astype(np.float32)).dtype == np.float32
+
+    def test_other_numbers_of_columns_are_refused(self):
+        with pytest.raises(ValueError, match="2 scales for columns"):
+            self.LOSS(np.ones((3, 1)), np.ones((3, 1)))
