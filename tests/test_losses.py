@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from autograd.test_util import check_grads
 import scipy.special
 import scipy.stats
+from autograd.test_util import check_grads
 from derivatives import Case, DerivativeLaws, away_from_zero, name_of, normal, relu
 
 import graphnn as gn

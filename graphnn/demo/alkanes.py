@@ -58,7 +58,7 @@ class Study:
 
     def train(self, rows: np.ndarray, callbacks: Sequence[Any] = (), start: int = 0) -> Params:
         """Return the parameters of all members, trained on some of the molecules; `start` picks the beginnings."""
-        params: Params = {}
+        members = []
         for i in range(MEMBERS):
             seed = 100 * self.seed + MEMBERS * start + i
             trained, _ = gn.fit(
@@ -66,8 +66,8 @@ class Study:
                 epochs=self.epochs, optimizer=gn.adam(gn.schedules.Cosine(STEP_SIZE, self.epochs)), seed=seed,
                 callbacks=callbacks,
             )  # fmt: skip
-            params |= {f"net{i}.{name}": value for name, value in trained.items()}
-        return params
+            members.append(trained)
+        return gn.uncertainty.combine(members)
 
     def predict(self, params: Params, rows: np.ndarray) -> np.ndarray:
         """Return predictions in degrees C. (n_rows,)"""
