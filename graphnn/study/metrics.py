@@ -81,7 +81,7 @@ def digits(value: float) -> str:
     >>> digits(0.5), digits(1234567.8), digits(0.000123456)
     ('0.500', '1.23e+06', '0.000123')
     """
-    return f"{value:.3f}" if value == 0 or 0.01 <= abs(value) < 10_000 else f"{value:.3g}"
+    return f"{value:.3f}" if value == 0 or 0.001 <= abs(value) < 10_000 else f"{value:.3g}"
 
 
 def count(n: int, what: str) -> str:
