@@ -3,7 +3,8 @@
 A layer is a value: a frozen dataclass of settings that holds no arrays. It has one method, `forward(params, graphs)`.
 In there, `params(name, shape, initializer)` gives a parameter, declared where it is used; `graphs.replace(nodes=h)`
 passes new node features on; `params.scope(name)` is for a layer inside a layer. Nothing else may have an effect.
-What an onlooker may want to see, attention weights for example, is offered with `params.show`.
+What an onlooker may want to see, attention weights for example, is offered with `params.show`; what training may want
+to add to its objective, with `params.loss`.
 
 From that one method follow `model.init(seed, graphs)`, which returns the flat dict of parameters,
 `model(params, graphs)`, evaluation, always deterministic, and `model.apply(params, graphs, train=True, rng=...)`.
@@ -43,6 +44,7 @@ class Call:
         self.read: set[str] = set()
         self.watch: Callable[[str, Any], None] | None = None
         self.shown: dict[str, Any] | None = None
+        self.losses: dict[str, Array] | None = None
 
 
 class Scope(Mapping):
@@ -112,6 +114,16 @@ class Scope(Mapping):
         """Let an onlooker (`inner_values`) see make(*args), such as attention weights; made only if one is there."""
         if self.call.shown is not None:
             self.call.shown[self.path + name] = make(*args)
+
+    def loss(self, name: str, make: Callable, *args: Any) -> None:
+        """Offer an auxiliary loss, make(*args) of shape (n_graphs,); made only inside of `WithLosses`.
+
+        That of a layer used several times is the sum over its uses.
+        """
+        losses, key = self.call.losses, self.path + name
+        if losses is not None:
+            value = make(*args)
+            losses[key] = losses[key] + value if key in losses else value
 
     def rng(self) -> Any:
         """Return the noise of this use of this layer: a NumPy generator, or a JAX key if `apply` was given one."""

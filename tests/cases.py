@@ -120,6 +120,17 @@ def total(out: object) -> object:
 
 
 @dataclass(frozen=True)
+class Losses(gn.Layer):
+    """The auxiliary losses of a layer beside each other. -> (n_graphs, number of losses)"""
+
+    inner: gn.Layer
+
+    def forward(self, params, graphs):
+        _, losses = gn.WithLosses(self.inner)(params.scope("inner"), graphs)
+        return gn.ops.concatenate([loss.reshape((graphs.n_graphs, 1)) for loss in losses.values()], axis=1)
+
+
+@dataclass(frozen=True)
 class GatedConv(gn.Layer):
     """h' = sigmoid(h G) * (K h W): a layer as a user writes it."""
 

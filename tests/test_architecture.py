@@ -19,7 +19,7 @@ FLOORS = {
     "ops.activations": 2, "ops.primitives": 2, "ops.matrix": 2, "ops.jax": 2,
     "ops": 3, "autodiff": 3,
     "incoming": 4, "graph": 4, "packed": 4, "batch": 4,
-    "convert": 5, "kernels": 5, "insight.points": 5, "insight.lettering": 5,
+    "convert": 5, "coarse": 5, "kernels": 5, "insight.points": 5, "insight.lettering": 5,
     "layer": 6, "layers.edges": 6, "propagation": 6, "losses": 6, "metrics": 6, "optim": 6, "schedules": 6, "splits": 6,
     "insight.plot": 6, "insight.panels": 6,
     "layers": 7,
@@ -58,6 +58,8 @@ BESIDE = {
     # convolutions: what applies a kernel once, then what builds on it
     ("layers.polynomial", "layers.convolution"),
     ("layers.aggregation", "layers.convolution"),
+    # pools
+    ("layers.coarsening", "layers.convolution"),
     ("training.run", "training.data"),
     ("training.fit", "training.data"),
     ("training.fit", "training.run"),

@@ -15,7 +15,7 @@ import cases
 import numpy as np
 import pytest
 from autograd.test_util import check_grads
-from cases import DEGENERATE, FLAVOURS, SEVERAL, GatedConv, GraphGRU
+from cases import DEGENERATE, FLAVOURS, SEVERAL, GatedConv, GraphGRU, Losses
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -53,6 +53,12 @@ MODEL = gn.Sequential(
 )
 
 GRAPH_NETWORK = gn.GraphNetwork(gn.Dense(2, gn.tanh), gn.Sequential(gn.Dense(3, gn.tanh), gn.Dense(2)), gn.Dense(3))
+
+
+def pooled(pool: gn.Layer, note: str, attributes: tuple[str, ...] = ()) -> Row:
+    """Return the row of a pool that coarsens: its nodes are no longer those that came in, so they are summed up."""
+    return Row(gn.Sequential(pool, gn.GraphConv(2, gn.tanh), gn.SumPool()), note, level="graph", attributes=attributes)
+
 
 LAYERS = [
     Row(gn.Dense(2, gn.tanh)),
@@ -96,6 +102,26 @@ LAYERS = [
     Row(gn.SumPool(), level="graph"),
     Row(gn.MeanPool(), level="graph"),
     Row(gn.MaxPool(), level="graph"),
+    # pools
+    Row(gn.MinPool(), level="graph"),
+    Row(gn.StdPool(), level="graph"),
+    Row(gn.Pool(("sum", "mean", "max", "min", "std")), level="graph"),
+    pooled(gn.TopKPool(0.5), "TopKPool"),
+    pooled(gn.TopKPool(k=2), "TopKPool-k", ("edges", "global_features")),
+    pooled(gn.SAGPool(0.6, score=gn.MorrisConv(1)), "SAGPool"),
+    pooled(gn.DiffPool(gn.GraphConv(2), gn.GraphConv(3, gn.tanh)), "DiffPool"),
+    pooled(gn.DiffPool(gn.Dense(5)), "DiffPool-wider", ("edges", "global_features")),
+    pooled(gn.MinCutPool(gn.Dense(3), gn.GraphConv(2, gn.tanh)), "MinCutPool"),
+    Row(Losses(gn.DiffPool(gn.GraphConv(2))), "DiffPool", level="graph"),
+    Row(Losses(gn.MinCutPool(gn.GraphConv(2))), "MinCutPool", level="graph"),
+    Row(gn.VirtualNode(gn.GraphConv(3, gn.tanh), gn.Dense(3, gn.tanh))),
+    Row(
+        gn.Sequential(
+            *(gn.VirtualNode(gn.MorrisConv(3, gn.tanh), gn.Dense(3, gn.tanh)) for _ in range(2)), gn.Globals()
+        ),
+        "VirtualNode",
+        level="graph",
+    ),
     Row(gn.Nodes()),
     Row(gn.Edges(), level="edge", attributes=("edges",)),
     Row(gn.Globals(), level="graph", attributes=("global_features",)),
@@ -386,7 +412,7 @@ def test_a_mini_batch_equals_packing_those_graphs_anew(row, flavour, layout):
 @pytest.mark.parametrize("row", KINDS, ids=str)
 class TestALayerIsAValue:
     def test_its_repr_rebuilds_it(self, row):
-        names = {**vars(gn), **vars(gn.kernels), "GatedConv": GatedConv, "GraphGRU": GraphGRU}
+        names = {**vars(gn), **vars(gn.kernels), "GatedConv": GatedConv, "GraphGRU": GraphGRU, "Losses": Losses}
         rebuilt = eval(repr(row.layer), names)
         assert rebuilt == row.layer
         assert repr(rebuilt) == repr(row.layer)

@@ -390,12 +390,31 @@ MODELS = [
     bad("bases and blocks", lambda: gn.RGCNConv(2, 3, bases=2, blocks=2), ValueError, "bases=2 and blocks=2 exclude each other"),
     bad("no bases", lambda: gn.RGCNConv(2, 3, bases=0), ValueError, "bases must be 1 or more", "0"),
     bad("blocks that do not divide", lambda: gn.RGCNConv(4, 3, blocks=2).init(0, KINDS), ValueError, "blocks=2 must divide the 3 features that come in and width=4", "bases="),
+    # pools
+    bad("a pool nobody knows", lambda: gn.Pool(("sum", "median")), ValueError, "Pool: aggregates 'median' is not known", "'mean', 'sum', 'max', 'min', 'std'"),
+    bad("one pool as several", lambda: gn.Pool("sum"), ValueError, "Pool: aggregates must be a tuple of one name or more, got 'sum'"),
+    bad("no pools", lambda: gn.Pool(()), ValueError, "Pool: aggregates must be a tuple of one name or more, got ()"),
+    bad("a ratio above one", lambda: gn.TopKPool(2), ValueError, "TopKPool: ratio must lie in (0, 1], got 2", "pass k="),
+    bad("a ratio of zero", lambda: gn.SAGPool(0.0), ValueError, "SAGPool: ratio must lie in (0, 1], got 0.0"),
+    bad("a ratio that is nan", lambda: gn.TopKPool(float("nan")), ValueError, "TopKPool: ratio", "nan"),
+    bad("none of the nodes", lambda: gn.SAGPool(k=0), ValueError, "SAGPool: k must be 1 or more, got 0"),
+    bad("a score of two columns", lambda: gn.SAGPool(score=gn.GraphConv(2)).init(0, PLAIN), ValueError, "SAGPool: the score has 2 columns, wanted 1", "GraphConv(1)"),
+    bad("no clusters", lambda: gn.DiffPool(gn.Dense(0)).init(0, PLAIN), ValueError, "DiffPool: `assign` gives shape (7, 0)", "a column for each cluster", "GraphConv(k)"),
+    bad("an assignment of graphs", lambda: gn.MinCutPool(gn.SumPool()).init(0, PLAIN), ValueError, "MinCutPool: `assign` gives shape (2, 3)", "each of 7 nodes"),
+    bad("negative weights to cut", lambda: gn.MinCutPool(gn.Dense(2)).init(0, PLAIN.replace(weights=-np.ones(11))), gn.GraphError, "weights", "weight 0 or more, got -1", "DiffPool"),
+    bad("globals of another width than the nodes", lambda: gn.VirtualNode(gn.Dense(3), gn.Dense(3)).init(0, graph(globals=[1, 2, 3])), gn.GraphError, "globals", "3 columns of the globals to the 2 of the nodes", "Dense(3)"),
+    bad("a pool inside of a virtual node", lambda: gn.VirtualNode(gn.SumPool(), gn.Dense(3)).init(0, PLAIN), TypeError, "VirtualNode: SumPool returns no graphs", "behind VirtualNode"),
+    *(
+        bad(f"kernels in place of edges for {type(layer).__name__}", lambda layer=layer: layer.init(0, gn.pack(nodes=TWO, kernels=EYES)), gn.GraphError, "edges", "came with kernels and no edges", f"{type(layer).__name__} goes by the edges", "GraphConv")
+        for layer in (gn.TopKPool(), gn.SAGPool(), gn.DiffPool(gn.Dense(2)), gn.MinCutPool(gn.Dense(2)))
+    ),
     *(
         bad(f"{type(layer).__name__} behind a pool", lambda layer=layer: gn.Sequential(gn.SumPool(), layer).init(0, PLAIN), TypeError, type(layer).__name__, "needs graphs", "array of shape (2, 3)", "before the pool")
         for layer in (gn.GraphConv(2), gn.GINConv(2), gn.NeuralFingerprint(2),
                       gn.GINEConv(2), gn.MorrisConv(2), gn.MultiKernelConv(2, (k.adjacency,)), gn.SGConv(2), gn.TAGConv(2), gn.ChebConv(2), gn.APPNP(), gn.ARMAConv(2), gn.SAGEConv(2), gn.EdgeConv(gn.Dense(2)), gn.PNAConv(2),
                       gn.SumPool(), gn.MeanPool(), gn.MaxPool(), gn.Nodes(), gn.Edges(), gn.Globals(),
-                      gn.GATConv(2), gn.GATv2Conv(2), gn.TransformerConv(2), gn.AGNNConv(), gn.AttentionPool(), gn.Set2Set(1), gn.SortPool(1))
+                      gn.GATConv(2), gn.GATv2Conv(2), gn.TransformerConv(2), gn.AGNNConv(), gn.AttentionPool(), gn.Set2Set(1), gn.SortPool(1),
+                      gn.MinPool(), gn.StdPool(), gn.Pool(), gn.TopKPool(), gn.SAGPool(), gn.DiffPool(gn.Dense(2)), gn.MinCutPool(gn.Dense(2)), gn.VirtualNode(gn.Dense(2), gn.Dense(2)))
     ),
 ]  # fmt: skip
 

@@ -2,6 +2,8 @@
 
 from graphnn.layers.aggregation import EdgeConv, PNAConv, SAGEConv
 from graphnn.layers.attention import AGNNConv, GATConv, GATv2Conv, TransformerConv
+from graphnn.layers.auxiliary import WithLosses
+from graphnn.layers.coarsening import DiffPool, MinCutPool, SAGPool, TopKPool
 from graphnn.layers.containers import Residual, Sequential
 from graphnn.layers.convolution import GINConv, GINEConv, GraphConv, MorrisConv, MultiKernelConv
 from graphnn.layers.dense import Dense, Embedding
@@ -11,9 +13,10 @@ from graphnn.layers.geometry import CFConv, SchNetBlock
 from graphnn.layers.message import DMPNN, EdgesToNodes, GraphNetwork, NNConv
 from graphnn.layers.normalization import BatchNorm, LayerNorm, Rescale, Scale, Standardize, set_target_scale
 from graphnn.layers.polynomial import APPNP, ARMAConv, ChebConv, SGConv, TAGConv
-from graphnn.layers.pooling import Edges, Globals, MaxPool, MeanPool, Nodes, SumPool
+from graphnn.layers.pooling import Edges, Globals, MaxPool, MeanPool, MinPool, Nodes, Pool, StdPool, SumPool
 from graphnn.layers.readout import AttentionPool, Set2Set, SortPool
 from graphnn.layers.relational import RGCNConv
+from graphnn.layers.virtual import VirtualNode
 
 __all__ = [
     "APPNP",
@@ -25,6 +28,7 @@ __all__ = [
     "CFConv",
     "ChebConv",
     "Dense",
+    "DiffPool",
     "Dropout",
     "EdgeConv",
     "Edges",
@@ -40,16 +44,20 @@ __all__ = [
     "LayerNorm",
     "MaxPool",
     "MeanPool",
+    "MinCutPool",
+    "MinPool",
     "MorrisConv",
     "MultiKernelConv",
     "NNConv",
     "NeuralFingerprint",
     "Nodes",
     "PNAConv",
+    "Pool",
     "RGCNConv",
     "Rescale",
     "Residual",
     "SAGEConv",
+    "SAGPool",
     "SGConv",
     "Scale",
     "SchNetBlock",
@@ -57,8 +65,12 @@ __all__ = [
     "Set2Set",
     "SortPool",
     "Standardize",
+    "StdPool",
     "SumPool",
     "TAGConv",
+    "TopKPool",
     "TransformerConv",
+    "VirtualNode",
+    "WithLosses",
     "set_target_scale",
 ]

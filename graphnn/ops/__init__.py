@@ -67,6 +67,7 @@ __all__ = [
     "SparseMatrix",
     "absolute",
     "affine",
+    "coalesced",
     "concatenate",
     "cos",
     "dense",
@@ -75,6 +76,7 @@ __all__ = [
     "elementwise",
     "elu",
     "exp",
+    "eye",
     "gather",
     "gaussians",
     "headwise",
@@ -103,6 +105,7 @@ __all__ = [
     "segment_softmax",
     "segment_sort",
     "segment_sum",
+    "segment_top",
     "segment_var",
     "shifted_softplus",
     "sigmoid",
@@ -233,6 +236,21 @@ def propagate_many(pattern: sparse.Pattern, values: Array, h: Array) -> Array:
     return weighted_product(values, copies, pattern)
 
 
+def coalesced(matrix: SparseMatrix) -> SparseMatrix:
+    """Return the same matrix with one entry at each place: entries at one place, such as parallel edges, are added.
+
+    >>> twice = SparseMatrix.from_entries(np.array([0, 0]), np.array([1, 1]), np.array([2.0, 3.0]), (1, 2))
+    >>> coalesced(twice).values
+    array([5.])
+    """
+    n, m = matrix.shape
+    place = matrix.pattern.rows.astype(np.int64) * m + matrix.pattern.indices
+    places, entry = np.unique(place, return_inverse=True)
+    rows, columns = np.divmod(places, builtins.max(m, 1))
+    pattern = Pattern(sparse.offsets(np.bincount(rows, minlength=n)), columns, matrix.shape)
+    return SparseMatrix(pattern, segment_sum(matrix.values, Segments(entry.ravel(), len(places))))
+
+
 def _block_products(blocks: Sequence[Array], h: Array) -> Array:
     """Return every dense block times its own rows of h, under each other: the definition, kept as the reference."""
     n_rows = builtins.sum(block.shape[0] for block in blocks)
@@ -354,6 +372,33 @@ def segment_sort(x: Array, index: np.ndarray | Segments, count: int | None = Non
     return gather(x, order)
 
 
+def segment_top(x: Array, index: np.ndarray | Segments, sizes: np.ndarray, count: int | None = None) -> np.ndarray:
+    """Return the numbers of the rows that are among the sizes[s] largest of their segment s, in increasing order.
+
+    x: (n_rows,);  sizes: (count,), all rows of a segment that has fewer  ->  (m,) integers, which have no derivative.
+    Of rows that tie the first are taken. Raises TypeError for numbers that JAX is tracing: m depends on them.
+
+    >>> segment_top(np.array([1.0, 3.0, 2.0, 7.0]), np.array([0, 0, 0, 1]), np.array([2, 5]), 2)
+    array([1, 2, 3])
+    """
+    segments = _rows_by_segment(x, index, count)
+    if is_jax(x):
+        _refuse_tracer(x)
+    order = np.lexsort((-np.asarray(value_of(x)), segments.index))
+    places = np.arange(len(order)) - np.repeat(np.cumsum(segments.sizes) - segments.sizes, segments.sizes)
+    return np.sort(order[places < np.repeat(sizes, segments.sizes)])
+
+
+def _refuse_tracer(x: Array) -> None:
+    import jax
+
+    if isinstance(x, jax.core.Tracer):
+        raise TypeError(
+            "which rows are largest must be known as numbers, and JAX is tracing them; choose outside of jax.jit and "
+            "jax.grad, or compute on NumPy arrays"
+        )
+
+
 def segment_first(x: Array, index: np.ndarray | Segments, k: int, count: int | None = None) -> Array:
     """Return the first k rows of each segment, followed by zeros where it has fewer. (n_rows, f) -> (count, k, f)
 
@@ -464,6 +509,15 @@ def dropout(x: Array, rate: float, rng: Any) -> Array:
             "pass rng=jax.random.key(step)"
         )
     return primitives.drop(x, primitives.draw_mask(x.shape, rate, rng), 1.0 / keep)
+
+
+def eye(n: int, dtype: Any) -> Array:
+    """Return the identity matrix as a constant.
+
+    >>> eye(2, np.float32).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    return np.eye(n, dtype=dtype)
 
 
 def zeros(shape: tuple[int, ...], dtype: Any) -> Array:

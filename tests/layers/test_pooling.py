@@ -8,15 +8,45 @@ import pytest
 
 import graphnn as gn
 
-POOLS = [(gn.SumPool(), np.sum), (gn.MeanPool(), np.mean), (gn.MaxPool(), np.max)]
+
+def everything(nodes, axis):
+    return np.concatenate([reduce(nodes, axis=axis) for reduce in (np.std, np.min, np.sum, np.max, np.mean)])
 
 
-@pytest.mark.parametrize(("pool", "reduce"), POOLS, ids=["sum", "mean", "max"])
+POOLS = {
+    "sum": (gn.SumPool(), np.sum),
+    "mean": (gn.MeanPool(), np.mean),
+    "max": (gn.MaxPool(), np.max),
+    "min": (gn.MinPool(), np.min),
+    "std": (gn.StdPool(), np.std),
+    "several": (gn.Pool(("std", "min", "sum", "max", "mean")), everything),
+}
+
+
+@pytest.mark.parametrize(("pool", "reduce"), POOLS.values(), ids=POOLS)
 @pytest.mark.parametrize("flavour", cases.FLAVOURS)
 def test_a_pool_reduces_the_nodes_of_each_graph_and_an_empty_graph_gives_zero(pool, reduce, flavour):
     graphs = cases.graphs(flavour)
-    wanted = [reduce(g.nodes, axis=0) if g.n_nodes else np.zeros(cases.WIDTH) for g in graphs]
+    width = len(reduce(np.ones((1, cases.WIDTH)), axis=0))
+    wanted = [reduce(g.nodes, axis=0) if g.n_nodes else np.zeros(width) for g in graphs]
     np.testing.assert_allclose(pool({}, gn.pack(graphs)), wanted, rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "max", "min", "std"])
+def test_a_pool_among_several_is_the_pool_of_that_name(name):
+    batch = gn.pack(cases.graphs("mixed"))
+    assert gn.Pool((name,))({}, batch).tobytes() == POOLS[name][0]({}, batch).tobytes()
+
+
+def test_the_minimum_of_positive_numbers_is_positive():
+    assert gn.MinPool()({}, gn.Graph([[3.0], [2.0]])).tolist() == [[2.0]]
+
+
+def test_nodes_that_are_alike_have_no_spread_and_no_slope():
+    batch = gn.pack([gn.Graph(np.full((3, 1), 0.1)), gn.Graph(np.array([[0.0], [4.0]]))])
+    assert gn.StdPool()({}, batch).tolist() == [[0.0], [2.0]]
+    grads = gn.grad(lambda h: gn.StdPool()({}, batch.replace(nodes=h)).sum())(batch.nodes)
+    assert grads.tolist() == [[0.0], [0.0], [0.0], [-0.5], [0.5]]
 
 
 def test_the_maximum_of_negative_numbers_is_negative():

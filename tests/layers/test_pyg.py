@@ -267,6 +267,57 @@ def rgcn(width=3, **settings):
     return gn.Sequential(with_relations, gn.RGCNConv(width, 3, **settings)), relational, "edges"
 
 
+# pools
+
+
+def beside_neighbours(params, graphs):
+    """[h, A h]: what was pooled, and the edges it was left with."""
+    return gn.ops.concatenate([graphs.nodes, graphs.propagate(gn.kernels.adjacency, graphs.nodes)], axis=1)
+
+
+def top(p):
+    return {"0.topkpool.weight": p["select.weight"].T}
+
+
+def scored(p):
+    names = (("gnn.lin.weight", "weight"), ("gnn.bias", "bias"), ("gnn.lin_rel.weight", "weight"),
+             ("gnn.lin_rel.bias", "bias"), ("gnn.lin_root.weight", "root"))  # fmt: skip
+    return {f"0.sagpool.score.{ours}": p[name].T for name, ours in names if name in p}
+
+
+def assigned(p):
+    return {"assign.weight": p["weight"].T, "assign.bias": p["bias"]}
+
+
+@dataclass(frozen=True)
+class BesideLosses(gn.Layer):
+    """What a pool makes of a graph, and beside it, in every row, its losses."""
+
+    inner: gn.Layer
+
+    def forward(self, params, graphs):
+        small, losses = gn.WithLosses(self.inner)(params, graphs)
+        every_row = np.zeros(small.n_nodes, int)
+        columns = [gn.ops.gather(loss.reshape((1, 1)), every_row) for loss in losses.values()]
+        return gn.ops.concatenate([beside_neighbours(params, small), *columns], axis=1)
+
+
+POOL = {
+    "several": (gn.Pool(("sum", "mean", "max", "min", "std")), nothing),
+    "topk": (gn.Sequential(gn.TopKPool(0.5), beside_neighbours), top, "weights"),
+    "topk-k": (gn.Sequential(gn.TopKPool(k=3), beside_neighbours), top, "weights"),
+    "topk-all": (gn.Sequential(gn.TopKPool(k=9), beside_neighbours), top, "weights"),
+    "sag": (gn.Sequential(gn.SAGPool(0.5), beside_neighbours), scored),
+    "sag-morris": (
+        gn.Sequential(gn.SAGPool(0.4, score=gn.MorrisConv(1), activation=gn.sigmoid), beside_neighbours),
+        scored,
+    ),
+    "diff": (BesideLosses(gn.DiffPool(gn.Dense(3))), assigned, "weights"),
+    "diff-wider": (BesideLosses(gn.DiffPool(gn.Dense(9))), assigned, "weights"),
+    "mincut": (BesideLosses(gn.MinCutPool(gn.Dense(3))), assigned, "weights"),
+    "mincut-two": (BesideLosses(gn.MinCutPool(gn.Dense(2))), assigned, "weights"),
+}
+
 SCHNET = gn.SchNetBlock(5, cutoff=3.0, gaussians=6, distance=0)
 
 # case in the fixture: (layer, from their parameters to ours, what of the graph they read besides the nodes)
@@ -307,7 +358,7 @@ MESSAGE = {
     "cf": (gn.Sequential(with_distances, gn.CFConv(3, filters=5, cutoff=3.0, gaussians=6, distance=0)), cf, "edges"),
     "schnet": (gn.Sequential(keep_nodes, SCHNET, only_the_change), schnet, "edges"),
 }
-FAMILIES = {"convolution": CONVOLUTION, "attention": ATTENTION, "readout": READOUT, "message": MESSAGE}
+FAMILIES = {"convolution": CONVOLUTION, "attention": ATTENTION, "readout": READOUT, "message": MESSAGE, "pool": POOL}
 NUMBERS = {
     f"{family}/{name}": (*rows[name.partition("/")[0]], numbers)
     for family, rows in FAMILIES.items()

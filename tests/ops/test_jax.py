@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+from cases import Losses
 from derivatives import away_from_zero, normal
 
 import graphnn as gn
@@ -186,6 +187,11 @@ MODELS = [
     gn.Sequential(gn.ChebConv(4, 3, gn.tanh), gn.ChebConv(3), gn.TAGConv(5), gn.TAGConv(2), gn.SumPool(), gn.Dense(1)),
     gn.Sequential(gn.ARMAConv(4, stacks=2, steps=2), gn.SGConv(3), gn.APPNP(3), gn.SumPool(), gn.Dense(1)),
     gn.Sequential(gn.EdgeConv(gn.Dense(3, gn.tanh)), gn.PNAConv(2), gn.SumPool(), gn.Dense(1)),
+    # pools
+    gn.Sequential(gn.DiffPool(gn.GraphConv(3), gn.Dense(4)), gn.GraphConv(2, gn.tanh), gn.MeanPool(), gn.Dense(1)),
+    gn.Sequential(gn.MinCutPool(gn.Dense(3)), gn.MorrisConv(2, gn.tanh), gn.Pool(("sum", "min")), gn.Dense(1)),
+    gn.Sequential(Losses(gn.Sequential(gn.DiffPool(gn.GraphConv(3)), gn.MinCutPool(gn.Dense(2)))), gn.Dense(1)),
+    gn.Sequential(gn.VirtualNode(gn.GraphConv(3, gn.tanh), gn.Dense(3)), gn.Globals(), gn.Dense(1)),
     gn.Sequential(gn.MultiKernelConv(4, gn.kernels.chebyshev_basis(2)), gn.GINConv(3), gn.SumPool(), gn.Dense(1)),
 ]
 
@@ -212,6 +218,15 @@ def test_without_jit_a_model_gives_the_same(jax, batch):
     out = MODELS[0]({k: jax.numpy.asarray(a) for k, a in params.items()}, batch)
     assert isinstance(out, jax.Array)
     assert_same(out, MODELS[0](params, batch))
+
+
+def test_choosing_nodes_works_on_jax_numbers_but_not_inside_of_a_trace(jax, batch):
+    model = gn.Sequential(gn.TopKPool(0.5), gn.GraphConv(2, gn.tanh), gn.SumPool(), gn.Dense(1))
+    params = model.init(0, batch)
+    ours = {k: jax.numpy.asarray(a) for k, a in params.items()}
+    assert_same(model(ours, batch), model(params, batch))
+    with pytest.raises(TypeError, match=r"which rows are largest must be known as numbers.*outside of jax\.jit"):
+        jax.jit(lambda p: model(p, batch))(ours)
 
 
 @pytest.mark.parametrize("name", ["mean_squared_error", "mean_absolute_error", "huber", "binary_cross_entropy"])

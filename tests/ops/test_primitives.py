@@ -191,6 +191,34 @@ class TestSegmentMaxTies:
         assert ops.segment_max(np.array([-3.0, -2.0]), np.array([0, 0]), 2).tolist() == [-2.0, 0.0]
 
 
+@pytest.mark.parametrize("kind", SEGMENTS)
+def test_segment_top_gives_the_rows_of_the_largest_numbers(kind):
+    rows, count = SEGMENTS[kind]
+    index, sizes = np.array(rows, int), np.arange(count) % 3
+    (x,) = normal(f"top-{kind}", (len(index),))
+    wanted = []
+    for s in range(count):
+        own = np.flatnonzero(index == s)
+        wanted += own[np.argsort(-x[own])][: sizes[s]].tolist()
+    found = ops.segment_top(x, index, sizes, count)
+    assert found.tolist() == sorted(wanted)
+    assert found.dtype.kind == "i"
+    traced = []
+    gn.grad(lambda x: traced.append(ops.segment_top(x, index, sizes, count)) or (x * x).sum())(x)
+    assert traced[0].tolist() == sorted(wanted)
+
+
+def test_segment_top_takes_the_first_of_rows_that_tie():
+    assert ops.segment_top(np.ones(5), np.array([1, 0, 1, 0, 1]), np.array([1, 2]), 2).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_eye_is_the_identity(dtype):
+    found = ops.eye(3, dtype)
+    np.testing.assert_array_equal(found, np.identity(3))
+    assert found.dtype == dtype
+
+
 def test_the_variance_of_one_row_is_zero_and_that_of_large_numbers_keeps_its_digits():
     x = np.array([1e8, 1e8 + 1, 1e8 + 2, 0.1])
     out = ops.segment_var(x, np.array([0, 0, 0, 2]), 3)
@@ -397,10 +425,24 @@ def affine_cases() -> list[Case]:
     return cases
 
 
+def squared(matrix: SparseMatrix) -> SparseMatrix:
+    """Square every entry, which is not the square of the matrix unless each place has one entry."""
+    return matrix.with_values(matrix.values * matrix.values)
+
+
 MATRIX_CASES = [
     *(case for kind in ENTRIES for case in matrix_cases(kind)),
     *affine_cases(),
     *(case for kind in ENTRIES for case in many_cases(kind)),
+    *(
+        Case(
+            f"coalesced-{kind}",
+            lambda v, kind=kind: squared(ops.coalesced(sparse_of(v, kind))).toarray(),
+            lambda z, kind=kind: plain_dense(z, kind) ** 2,
+            normal(f"coalesced {kind}", (len(ENTRIES[kind][0]),)),
+        )
+        for kind in ENTRIES
+    ),
     Case(
         "plus-diagonal",
         lambda v, d: sparse_of(v, "square").plus_diagonal(d).toarray(),
