@@ -88,7 +88,7 @@ def by_cluster(graphs: Batch, S: Array, h: Array) -> Array:
 
 
 def _members(packed: Packed, k: int) -> tuple[Pattern, Segments]:
-    """Return where k clusters of every graph have their nodes, (n_graphs * k, n_nodes), and which number of S each is."""
+    """Return the nodes of k clusters of every graph, (n_graphs * k, n_nodes), and which number of S each entry is."""
     sizes = np.repeat(packed.node_counts, k)
     nodes = ranges(np.repeat(packed.node_offsets[:-1], k), sizes)
     cluster = np.repeat(np.tile(np.arange(k), packed.n_graphs), sizes)
