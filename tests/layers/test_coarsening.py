@@ -217,6 +217,35 @@ def test_clusters_that_are_cliques_lose_nothing():
     assert gn.inner_values(gn.DiffPool(gn.Dense(2)), params, graph)["assignment"][0].tolist() == [1.0, 0.0]
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_links_that_are_met_to_the_last_digit_lose_nothing_and_have_finite_slopes(seed):
+    """|A|^2 - 2 <S, A S> + |S' S|^2 may come out below 0 then."""
+    h = np.random.default_rng(seed).normal(size=(5, 3))
+    S, params = softmax(h), {"assign.weight": np.eye(3), "assign.bias": np.zeros(3)}
+    graph = gn.from_adjacency(S @ S.T, nodes=h)
+    model = gn.WithLosses(gn.DiffPool(gn.Dense(3)))
+    assert 0 <= model(params, graph)[1]["link_loss"][0] < 1e-8
+    slopes = gn.grad(lambda p: model(p, graph)[1]["link_loss"].sum())(params)
+    assert all(np.isfinite(slope).all() for slope in slopes.values())
+
+
+COARSENING = [
+    gn.TopKPool(0.5),
+    gn.SAGPool(0.5, score=gn.Dense(1)),
+    gn.DiffPool(gn.Dense(2)),
+    gn.MinCutPool(gn.Dense(2)),
+]
+
+
+@pytest.mark.parametrize("layer", COARSENING, ids=str)
+def test_pools_go_by_edges_also_where_graphs_bring_a_kernel_and_the_layout_stays(layer):
+    plain, both = (gn.pack(cases.graphs("mixed", kernels=kernels)) for kernels in (False, True))
+    params = layer.init(0, plain)
+    assert_pairs(parted(layer(params, both)), parted(layer(params, plain)))
+    for layout in ("sparse", "list", "dense"):
+        assert layer(params, plain.with_layout(layout)).layout == layout
+
+
 @pytest.mark.parametrize("kind", [gn.DiffPool, gn.MinCutPool])
 def test_certain_assignments_have_finite_losses_and_gradients(kind):
     graph, params = two_cliques(3)
