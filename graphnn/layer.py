@@ -3,6 +3,7 @@
 A layer is a value: a frozen dataclass of settings that holds no arrays. It has one method, `forward(params, graphs)`.
 In there, `params(name, shape, initializer)` gives a parameter, declared where it is used; `graphs.replace(nodes=h)`
 passes new node features on; `params.scope(name)` is for a layer inside a layer. Nothing else may have an effect.
+A layer with a memory, a cell, also takes its state, `forward(params, graphs, state=None)`: h = cell(params, x, h).
 What an onlooker may want to see, attention weights for example, is offered with `params.show`; what training may want
 to add to its objective, with `params.loss`.
 
@@ -191,14 +192,14 @@ class Layer:
         """Compute the layer; the one method to write."""
         raise NotImplementedError(f"{type(self).__name__} has no forward(params, graphs)")
 
-    def __call__(self, params: Any, graphs: Any) -> Any:
+    def __call__(self, params: Any, graphs: Any, *state: Any) -> Any:
         """Return the output for graphs (a Batch, graphs of any kind, or an array): evaluation, deterministic.
 
-        params: the flat dict, or inside another layer a scope.
+        params: the flat dict, or inside another layer a scope;  state: of a layer that takes one
         """
         if isinstance(params, Scope):
             try:
-                out = self.forward(params, graphs)
+                out = self.forward(params, graphs, *state)
             except TypeError as error:
                 remedy = self._remedy(str(error))
                 if not remedy:
@@ -212,7 +213,7 @@ class Layer:
             if params.call.watch is not None:
                 params.call.watch(params.path.rstrip("."), out)
             return out
-        return self.apply(params, graphs)[0]
+        return self.apply(params, graphs, *state)[0]
 
     def _place(self, params: Scope) -> str:
         return f"layer {params.path.rstrip('.') or type(self).__name__!r}"
@@ -228,7 +229,9 @@ class Layer:
             return "write h = gn.ops.where(condition, new, h) instead of assigning into h, whose gradient is traced"
         return USE_OPS if "Box" in message or "dtype('O')" in message else ""
 
-    def apply(self, params: Params, graphs: Any, *, train: bool = False, rng: Rng = None) -> tuple[Any, Params]:
+    def apply(
+        self, params: Params, graphs: Any, *state: Any, train: bool = False, rng: Rng = None
+    ) -> tuple[Any, Params]:
         """Return (output, updates): the output, and new values of the running statistics ({} in evaluation).
 
         rng: where the noise comes from when training, e.g. (seed, step): the same integers give the same noise.
@@ -236,7 +239,7 @@ class Layer:
         if not isinstance(params, Mapping) and not hasattr(params, "keys"):
             raise TypeError(f"expected a dict of parameters first, got {type(params).__name__}: model(params, graphs)")
         call = Call(params, train, rng)
-        return self(Scope(call), as_input(graphs)), call.updates
+        return self(Scope(call), as_input(graphs), *state), call.updates
 
     def init(self, seed: int, graphs: Any) -> Params:
         """Return the parameters for graphs like these, by one forward pass over a dict that fills itself.

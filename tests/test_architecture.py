@@ -60,6 +60,8 @@ BESIDE = {
     ("layers.aggregation", "layers.convolution"),
     # pools
     ("layers.coarsening", "layers.convolution"),
+    ("layers.jumping", "layers.containers"),
+    ("layers.jumping", "layers.recurrent"),
     ("training.run", "training.data"),
     ("training.fit", "training.data"),
     ("training.fit", "training.run"),

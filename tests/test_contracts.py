@@ -171,6 +171,19 @@ LAYERS = [
     Row(gn.AttentionPool(gn.Dense(2), gn.Dense(2, gn.tanh), normalized=False), "Li", level="graph"),
     Row(gn.Set2Set(2), level="graph"),
     Row(gn.SortPool(3), level="graph"),
+    # recurrent
+    Row(gn.RNNCell(2)),
+    Row(gn.GRUCell(2)),
+    Row(gn.GraphGRUCell(2)),
+    Row(gn.Sequential(gn.Frames(3), gn.Recurrent(gn.GRUCell(2), reverse=True)), "frames-GRU"),
+    Row(gn.Sequential(gn.Frames(3), gn.Recurrent(gn.LSTMCell(2), last=True)), "frames-LSTM"),
+    Row(gn.Sequential(gn.Frames(3), gn.Recurrent(gn.GraphGRUCell(2, kernel=k.adjacency))), "frames-GraphGRU"),
+    Row(gn.GatedGraphConv(4, steps=2)),
+    Row(gn.Repeat(gn.GraphConv(3, gn.tanh), 2)),
+    # jumping knowledge
+    Row(gn.JumpingKnowledge(gn.Sequential(gn.GraphConv(2, gn.tanh), gn.Dense(3)))),
+    Row(gn.JumpingKnowledge(gn.Sequential(gn.GraphConv(3, gn.tanh), gn.Dense(3)), "max"), "max"),
+    Row(gn.JumpingKnowledge(gn.Sequential(gn.GraphConv(3, gn.tanh), gn.Dense(3)), "lstm"), "lstm"),
 ]
 FEATURES = ("nodes", "edges", "globals", "positions")
 KINDS = list({repr(row.layer): row for row in LAYERS}.values())

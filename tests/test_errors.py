@@ -275,6 +275,11 @@ def without(name):
     return {key: value for key, value in PARAMS.items() if key != name}
 
 
+def state_for(cell, h):
+    return (h, h) if isinstance(cell, gn.LSTMCell) else h
+
+
+UNEVEN = gn.Sequential(gn.Dense(2), gn.Dense(4))
 shared = gn.GraphConv(5)
 WEIGHT = "0.graphconv.weight"
 
@@ -408,13 +413,45 @@ MODELS = [
         bad(f"kernels in place of edges for {type(layer).__name__}", lambda layer=layer: layer.init(0, gn.pack(nodes=TWO, kernels=EYES)), gn.GraphError, "edges", "came with kernels and no edges", f"{type(layer).__name__} goes by the edges", "GraphConv")
         for layer in (gn.TopKPool(), gn.SAGPool(), gn.DiffPool(gn.Dense(2)), gn.MinCutPool(gn.Dense(2)))
     ),
+    # recurrent
+    *(
+        bad(f"{type(cell).__name__}: {name}", lambda cell=cell, call=call: call(cell), ValueError, f"{type(cell).__name__}: ", *says)
+        for cell in (gn.RNNCell(2), gn.GRUCell(2), gn.LSTMCell(2), gn.GraphGRUCell(2))
+        for name, call, says in (
+            ("a sequence for one step", lambda cell: cell.init(0, PLAIN.replace(nodes=np.ones((7, 3, 4)))), ("one step takes features (n, d)", "(7, 3, 4)", "Recurrent(", "Cell(2))")),
+            ("a state of other rows", lambda cell: cell({}, PLAIN, state_for(cell, np.ones((3, 2)))), ("state must have shape (7, 2)", "7 rows", "(3, 2)")),
+            ("a state of another width", lambda cell: cell({}, PLAIN, state_for(cell, np.ones((7, 5)))), ("state must have shape (7, 2)", "(7, 5)")),
+            ("a state in a list", lambda cell: cell({}, PLAIN, state_for(cell, [1.0])), ("state must have shape (7, 2)", "list")),
+        )
+    ),
+    bad("an LSTM with half of its state", lambda: gn.LSTMCell(2)({}, PLAIN, np.ones((7, 2))), TypeError, "LSTMCell: the state must be a pair (h, c)", "ndarray"),
+    bad("a state for a layer that takes none", lambda: gn.Dense(2)({}, X, X), TypeError, "forward() takes 3 positional arguments"),
+    bad("no state through time", lambda: gn.Recurrent(gn.Dense(2)), TypeError, "Recurrent: Dense(2) takes no state", "GRUCell(8)", "state=None"),
+    bad("a number through time", lambda: gn.Recurrent(3), TypeError, "Recurrent: 3 takes no state"),
+    bad("no time axis", lambda: gn.Recurrent(gn.GRUCell(2)).init(0, X), ValueError, "Recurrent: wanted features (n, time, d)", "(3, 2)", "Frames(count)"),
+    bad("no time", lambda: gn.Recurrent(gn.GRUCell(2)).init(0, np.ones((3, 0, 2))), ValueError, "one time or more", "(3, 0, 2)"),
+    bad("no frames", lambda: gn.Frames(0), ValueError, "Frames: count must be 1 or more", "0"),
+    bad("frames that do not divide", lambda: gn.Frames(2)({}, PLAIN), ValueError, "Frames: features of shape (7, 3)", "2 equal frames"),
+    bad("a state too narrow for the features", lambda: gn.GatedGraphConv(2, 1).init(0, PLAIN), ValueError, "GatedGraphConv: 3 features do not fit", "width 2", "width=3"),
+    bad("no rounds of messages", lambda: gn.GatedGraphConv(2, 0), ValueError, "GatedGraphConv: steps must be 1 or more", "0"),
+    bad("no repetitions", lambda: gn.Repeat(gn.Dense(2), 0), ValueError, "Repeat: steps must be 1 or more", "0"),
+    bad("a repetition of another width", lambda: gn.Repeat(gn.Dense(5), 4).init(0, X), ValueError, "'inner.weight' has shape (2, 5)", "(5, 5)", "used 4 times"),
+    # jumping knowledge
+    bad("an unknown way to jump", lambda: gn.JumpingKnowledge(UNEVEN, "cat"), ValueError, "JumpingKnowledge: mode", "concat, max, lstm", "'cat'"),
+    bad("a list to jump over", lambda: gn.JumpingKnowledge([gn.Dense(1)]), TypeError, "expected a Sequential", "list", "JumpingKnowledge(Sequential("),
+    bad("nothing to jump over", lambda: gn.JumpingKnowledge(gn.Sequential()), ValueError, "no layers", "one or more"),
+    bad("the largest of two widths", lambda: gn.JumpingKnowledge(UNEVEN, "max").init(0, X), ValueError, "'max'", "same rows and width", "(3, 2), (3, 4)"),
+    bad("the choice of two widths", lambda: gn.JumpingKnowledge(UNEVEN, "lstm").init(0, X), ValueError, "'lstm'", "same rows and width", "(3, 2), (3, 4)"),
+    bad("a jump over a pool", lambda: gn.JumpingKnowledge(gn.Sequential(gn.Dense(2), gn.SumPool())).init(0, PLAIN), ValueError, "'concat'", "same rows", "(7, 2), (2, 2)"),
+    bad("a jump over sequences", lambda: gn.JumpingKnowledge(gn.Sequential(gn.Dense(2))).init(0, np.ones((3, 4, 1))), ValueError, "features (n, width)", "(3, 4, 2)"),
     *(
         bad(f"{type(layer).__name__} behind a pool", lambda layer=layer: gn.Sequential(gn.SumPool(), layer).init(0, PLAIN), TypeError, type(layer).__name__, "needs graphs", "array of shape (2, 3)", "before the pool")
         for layer in (gn.GraphConv(2), gn.GINConv(2), gn.NeuralFingerprint(2),
                       gn.GINEConv(2), gn.MorrisConv(2), gn.MultiKernelConv(2, (k.adjacency,)), gn.SGConv(2), gn.TAGConv(2), gn.ChebConv(2), gn.APPNP(), gn.ARMAConv(2), gn.SAGEConv(2), gn.EdgeConv(gn.Dense(2)), gn.PNAConv(2),
                       gn.SumPool(), gn.MeanPool(), gn.MaxPool(), gn.Nodes(), gn.Edges(), gn.Globals(),
                       gn.GATConv(2), gn.GATv2Conv(2), gn.TransformerConv(2), gn.AGNNConv(), gn.AttentionPool(), gn.Set2Set(1), gn.SortPool(1),
-                      gn.MinPool(), gn.StdPool(), gn.Pool(), gn.TopKPool(), gn.SAGPool(), gn.DiffPool(gn.Dense(2)), gn.MinCutPool(gn.Dense(2)), gn.VirtualNode(gn.Dense(2), gn.Dense(2)))
+                      gn.MinPool(), gn.StdPool(), gn.Pool(), gn.TopKPool(), gn.SAGPool(), gn.DiffPool(gn.Dense(2)), gn.MinCutPool(gn.Dense(2)), gn.VirtualNode(gn.Dense(2), gn.Dense(2)),
+                      gn.GraphGRUCell(2), gn.GatedGraphConv(3, 1))
     ),
 ]  # fmt: skip
 

@@ -1,10 +1,10 @@
-"""Layers made of layers: Sequential, Residual."""
+"""Layers made of layers: Sequential, Repeat, Residual."""
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -59,13 +59,19 @@ class Sequential(Layer):
             object.__setattr__(self, field, value)
 
     def forward(self, params: Scope, graphs: Any) -> Any:
+        for out in self.stages(params, graphs):
+            graphs = out
+        return graphs
+
+    def stages(self, params: Scope, graphs: Any) -> Iterator[Any]:
+        """Give the output of one member after the other."""
         for name, layer in zip(self.names, self.layers, strict=True):
             scope = params.scope(name)
             uses = self.names.count(name)
             if uses > 1:
                 params.call.shared[scope.path] = uses
             graphs = layer(scope, graphs)
-        return graphs
+            yield graphs
 
     def __getitem__(self, index: int) -> Any:
         return self.layers[index]
@@ -107,6 +113,35 @@ def _takes_two(function: Any) -> bool:
 
 def _letter(n: int) -> str:
     return "abcdefghijklmnopqrstuvwxyz"[n % 26] + (str(n // 26) if n >= 26 else "")
+
+
+@dataclass(frozen=True)
+class Repeat(Layer):
+    """One layer applied `steps` times with the same weights: h <- inner(h). `inner` must keep the width.
+
+    Parameters are those of the inner layer: "inner.weight". Noise inside it is drawn anew each time.
+
+    Raises ValueError for fewer steps than one.
+
+    >>> import numpy as np
+    >>> from graphnn.layers.dense import Dense
+    >>> Repeat(Dense(1), 3)({"inner.weight": np.array([[2.0]]), "inner.bias": np.ones(1)}, np.ones((1, 1)))
+    array([[15.]])
+    """
+
+    inner: Callable
+    steps: int
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"Repeat: steps must be 1 or more, got {self.steps}")
+
+    def forward(self, params: Scope, graphs: Any) -> Any:
+        scope = params.scope("inner")
+        params.call.shared[scope.path] = self.steps
+        for _ in range(self.steps):
+            graphs = self.inner(scope, graphs)
+        return graphs
 
 
 @dataclass(frozen=True)

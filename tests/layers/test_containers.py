@@ -94,6 +94,34 @@ def test_residual_adds_the_way_around():
     np.testing.assert_allclose(dense(p, x), x + x @ p["inner.weight"] + p["inner.bias"], rtol=1e-14)
 
 
+def test_repeating_a_layer_is_the_same_object_so_many_times():
+    conv = gn.GraphConv(cases.WIDTH, gn.tanh)
+    layer, spread = gn.Repeat(conv, 3), gn.Sequential(conv, conv, conv)
+    params = cases.parameters(layer, batch)
+    assert sorted(params) == ["inner.bias", "inner.weight"]
+    same = {name.replace("inner", "0.graphconv"): value for name, value in params.items()}
+    np.testing.assert_array_equal(layer(params, batch).nodes, spread(same, batch).nodes)
+    one = gn.Repeat(conv, 1)(params, batch).nodes
+    np.testing.assert_array_equal(
+        one, conv({"weight": params["inner.weight"], "bias": params["inner.bias"]}, batch).nodes
+    )
+
+
+def test_noise_and_statistics_inside_a_repetition_go_on_from_use_to_use():
+    x, rate = np.ones((40, 5)), 0.5
+    kept = gn.Repeat(gn.Dropout(rate), 4).apply({}, x, train=True, rng=(0, 0))[0] != 0
+    assert 0 < kept.mean() < 2 * (1 - rate) ** 4
+    layer, norm = gn.Repeat(gn.BatchNorm(), 2), gn.BatchNorm()
+    params = {name: value for name, value in layer.init(0, x[:, :1]).items()}
+    y = np.arange(4.0)[:, None]
+    _, updates = layer.apply(params, y, train=True)
+    own = {name.removeprefix("inner."): value for name, value in params.items()}
+    z, after = norm.apply(own, y, train=True)
+    _, after = norm.apply({**own, **after}, z, train=True)
+    np.testing.assert_allclose(updates["inner.running_mean"], after["running_mean"], rtol=1e-14)
+    np.testing.assert_allclose(updates["inner.running_var"], after["running_var"], rtol=1e-14)
+
+
 def test_letters_of_an_inner_repr_are_not_used_again_outside():
     d, c = gn.Dense(4), gn.GraphConv(4)
     model = gn.Sequential(d, gn.Sequential(c, c), d)

@@ -320,6 +320,71 @@ POOL = {
 
 SCHNET = gn.SchNetBlock(5, cutoff=3.0, gaussians=6, distance=0)
 
+
+# recurrent: two biases of a gate that torch adds are one here; a GRU has the second for its "new" too
+
+
+@dataclass(frozen=True)
+class Step(gn.Layer):
+    """One step of a cell on columns of the nodes: the first two are x, the last three h, the first three c."""
+
+    cell: gn.Layer
+
+    def forward(self, params, graphs):
+        x, h, c = (graphs.nodes[:, columns] for columns in (slice(2), slice(1, None), slice(3)))
+        state = (h, c) if isinstance(self.cell, gn.LSTMCell) else h
+        out = self.cell(params, x, state)
+        return gn.ops.concatenate(list(out), axis=1) if isinstance(out, tuple) else out
+
+
+def cell(p, theirs="{}", ours=""):
+    """Return the parameters of a torch cell named "weight_ih" and so on inside a pattern, under our names."""
+    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    from_input, from_state, bias, second = (p[theirs.format(name)] for name in names)
+    width, found = from_state.shape[1], {"input": from_input.T, "hidden": from_state.T, "bias": bias + second}
+    if len(bias) == 3 * width:  # a GRU
+        apart = np.arange(len(bias)) >= 2 * width
+        found |= {"bias": bias + np.where(apart, 0, second), "hidden_bias": second[apart]}
+    return {ours + name: value for name, value in found.items()}
+
+
+def sequence(p):
+    return cell(p, "{}_l0", "1.recurrent.cell.")
+
+
+def gated(p):
+    weights = {f"weight{t}": weight for t, weight in enumerate(p["weight"], 1)}
+    return weights | cell(p, "rnn.{}", "gru.")
+
+
+def jump(p):
+    kinds = {"weight": np.transpose, "bias": np.asarray}
+    found = {f"inner.{i}.dense.{k}": turn(p[f"maps.{i}.{k}"]) for i in range(2) for k, turn in kinds.items()}
+    if "jump.att.weight" in p:
+        found["attention"] = p["jump.att.weight"].T
+        found |= cell(p, "jump.lstm.{}_l0", "forward.cell.") | cell(p, "jump.lstm.{}_l0_reverse", "backward.cell.")
+    return found
+
+
+def over_time(one):
+    return gn.Sequential(gn.Frames(4), gn.Recurrent(one))
+
+
+MAPS = gn.Sequential(*(gn.Dense(3, gn.tanh) for _ in range(2)))
+RECURRENT = {
+    "rnn-cell": (Step(gn.RNNCell(3)), cell),
+    "gru-cell": (Step(gn.GRUCell(3)), cell),
+    "lstm-cell": (Step(gn.LSTMCell(3)), cell),
+    "rnn": (over_time(gn.RNNCell(3)), sequence),
+    "gru": (over_time(gn.GRUCell(3)), sequence),
+    "lstm": (over_time(gn.LSTMCell(3)), sequence),
+    "gated": (gn.GatedGraphConv(5, 2), gated, "weights"),
+    "gated-no-padding": (gn.GatedGraphConv(4, 1), gated, "weights"),
+    "jump-concat": (gn.JumpingKnowledge(MAPS), jump),
+    "jump-max": (gn.JumpingKnowledge(MAPS, "max"), jump),
+    "jump-lstm": (gn.JumpingKnowledge(MAPS, "lstm"), jump),
+}
+
 # case in the fixture: (layer, from their parameters to ours, what of the graph they read besides the nodes)
 CONVOLUTION = {
     "gcn": (gn.GraphConv(3), gcn, "weights"),
@@ -358,7 +423,14 @@ MESSAGE = {
     "cf": (gn.Sequential(with_distances, gn.CFConv(3, filters=5, cutoff=3.0, gaussians=6, distance=0)), cf, "edges"),
     "schnet": (gn.Sequential(keep_nodes, SCHNET, only_the_change), schnet, "edges"),
 }
-FAMILIES = {"convolution": CONVOLUTION, "attention": ATTENTION, "readout": READOUT, "message": MESSAGE, "pool": POOL}
+FAMILIES = {
+    "convolution": CONVOLUTION,
+    "attention": ATTENTION,
+    "readout": READOUT,
+    "message": MESSAGE,
+    "pool": POOL,
+    "recurrent": RECURRENT,
+}
 NUMBERS = {
     f"{family}/{name}": (*rows[name.partition("/")[0]], numbers)
     for family, rows in FAMILIES.items()

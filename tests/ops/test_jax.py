@@ -193,6 +193,16 @@ MODELS = [
     gn.Sequential(Losses(gn.Sequential(gn.DiffPool(gn.GraphConv(3)), gn.MinCutPool(gn.Dense(2)))), gn.Dense(1)),
     gn.Sequential(gn.VirtualNode(gn.GraphConv(3, gn.tanh), gn.Dense(3)), gn.Globals(), gn.Dense(1)),
     gn.Sequential(gn.MultiKernelConv(4, gn.kernels.chebyshev_basis(2)), gn.GINConv(3), gn.SumPool(), gn.Dense(1)),
+    gn.Sequential(gn.Repeat(gn.GatedGraphConv(4, 1), 2), gn.SumPool(), gn.Dense(1)),
+    gn.Sequential(
+        gn.Frames(3),
+        gn.Recurrent(gn.GraphGRUCell(2)),
+        gn.Recurrent(gn.RNNCell(2), last=True),
+        gn.SumPool(),
+        gn.Dense(1),
+    ),
+    gn.Sequential(gn.JumpingKnowledge(gn.Sequential(gn.Dense(2), gn.Dense(2)), "lstm"), gn.MaxPool(), gn.Dense(1)),
+    gn.Sequential(gn.JumpingKnowledge(gn.Sequential(gn.Dense(2), gn.Dense(2)), "max"), gn.MeanPool(), gn.Dense(1)),
 ]
 
 
