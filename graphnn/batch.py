@@ -285,6 +285,29 @@ class Batch:
                     raise error.at(i) from None
         return given
 
+    def keep_edges(self, kept: np.ndarray) -> Batch:
+        """Return this batch with only the edges where `kept` is True; every kernel made of edges is computed anew.
+
+        kept: (n_edges,) booleans. Kernels that the graphs came with stay as they are. Raises ValueError for others.
+
+        >>> from graphnn import pack
+        >>> graph = Graph(np.ones((2, 1)), senders=[0, 1], receivers=[1, 0])
+        >>> pack(graph).keep_edges(np.array([True, False])).receivers
+        array([1])
+        """
+        kept = np.asarray(kept)
+        if kept.dtype != bool or kept.shape != (self.n_edges,):
+            raise ValueError(
+                f"keep_edges: expected {self.n_edges} booleans (one per edge), got shape {kept.shape} of {kept.dtype}"
+            )
+        packed = self.packed.keep_edges(kept)
+        edges = self.edges
+        if edges is self.packed.edges:
+            edges = packed.edges
+        elif edges is not None:
+            edges = ops.gather(edges, np.flatnonzero(kept))
+        return dataclasses.replace(self, packed=packed, edges=edges)
+
     def with_layout(self, layout: str) -> Batch:
         """Return this batch with its kernels in another form: "sparse", "list" or "dense"."""
         if layout == self.layout:

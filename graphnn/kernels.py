@@ -27,6 +27,7 @@ __all__ = [
     "Chebyshev",
     "Distance",
     "Heat",
+    "Offset",
     "PersonalizedPageRank",
     "Power",
     "ScaledLaplacian",
@@ -321,6 +322,38 @@ class Distance(_Setting):
             ring.eliminate_zeros()
             seen = seen + ring
         return ring.astype(graph.dtype)
+
+
+@local
+@dataclass(frozen=True, repr=False)
+class Offset(_Setting):
+    """The edges that come from just this offset: A[i, j] where position j - position i is the offset, else 0.
+
+    For the offset 0 it is the identity. On the graph of a grid (`grid_graph`) Offset((0, 1)) @ h is the image seen one
+    column further right. Follows edge weights. Raises GraphError for graphs without positions, or of another dimension.
+
+    >>> from graphnn import grid_graph
+    >>> grid_graph(np.ones((1, 3, 1))).kernel(Offset((0, 1)))
+    array([[0., 1., 0.],
+           [0., 0., 1.],
+           [0., 0., 0.]])
+    """
+
+    offset: tuple[float, ...]
+
+    def __call__(self, graph: Any) -> SparseMatrix:
+        n, positions = graph.n_nodes, ops.value_of(graph.positions)
+        if positions is None or positions.shape[1] != len(self.offset):
+            came = "none" if positions is None else f"those of {positions.shape[1]} dimensions"
+            raise GraphError(
+                "positions", f"Offset({self.offset}) needs positions of {len(self.offset)} dimensions, got {came}"
+            )
+        if not any(self.offset):
+            return SparseMatrix.from_entries(np.arange(n), np.arange(n), np.ones(n, graph.dtype), (n, n))
+        steps = positions[graph.senders] - positions[graph.receivers]
+        edges = np.flatnonzero((steps == np.array(self.offset)).all(axis=1))
+        values = np.ones(len(edges), graph.dtype) if graph.weights is None else ops.gather(graph.weights, edges)
+        return SparseMatrix.from_entries(graph.receivers[edges], graph.senders[edges], values, (n, n))
 
 
 def _constant(kernel: KernelFn, graph: Any) -> Any:

@@ -13,6 +13,7 @@ From that one method follow `model.init(seed, graphs)`, which returns the flat d
 
 from __future__ import annotations
 
+import copy
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
@@ -68,6 +69,15 @@ class Scope(Mapping):
     def scope(self, name: str) -> Scope:
         """Return the scope of a layer inside this one."""
         return Scope(self.call, f"{self.path}{name}.")
+
+    def replace(self, values: Params) -> Scope:
+        """Return this scope with other values of some parameters, by their names in here, for layers inside this one.
+
+        What the call records, updates and noise, goes on as one.
+        """
+        call = copy.copy(self.call)
+        call.flat = {**self.call.flat, **{self.path + name: value for name, value in values.items()}}
+        return Scope(call, self.path)
 
     def __call__(self, name: str, shape: tuple[int, ...], initializer: Initializer) -> Array:
         """Return the parameter `name` of this layer, which for this input must have this shape.

@@ -107,6 +107,21 @@ class Packed(Arcs):
     def receiver_segments(self) -> Segments:
         return Segments(self.receivers, self.n_nodes)
 
+    @cached_property
+    def bonds(self) -> Segments:
+        """Which undirected edge every edge is one direction of, numbered from 0.
+
+        j -> i belongs with i -> j, of parallel edges the k-th with the k-th; a loop, or an edge with no way back, is
+        alone.
+        """
+        ends = self.senders * self.n_nodes + self.receivers
+        twin = _rank_among_equals(ends)
+        low, high = np.minimum(self.senders, self.receivers), np.maximum(self.senders, self.receivers)
+        _, pair = np.unique(low * self.n_nodes + high, return_inverse=True)
+        found, bond = np.unique(pair * (twin.max(initial=0) + 1) + twin, return_inverse=True)
+        freeze(bond)
+        return Segments(bond, len(found))
+
     def locate(self, node: int) -> tuple[int | None, int]:
         graph = int(np.searchsorted(self.node_offsets, node, side="right")) - 1
         return graph, int(node - self.node_offsets[graph])
@@ -336,7 +351,21 @@ class Packed(Arcs):
             "weights": self.weights, "positions": self.positions, "globals": self.globals,
             "kernels": self.kernels, "names": self.names, "layout": self.layout,
         }  # fmt: skip
-        return Packed(**{**fields, **changes})
+        packed = Packed(**{**fields, **changes})
+        packed.came_with_edges = self.came_with_edges
+        return packed
+
+    def keep_edges(self, kept: np.ndarray) -> Packed:
+        """Return these graphs with the edges where `kept`, (n_edges,) booleans, is True; nothing computed is kept."""
+        rows = np.flatnonzero(kept)
+        counts = np.bincount(self.edge_segments.index[rows], minlength=self.n_graphs)
+        return self.changed(
+            senders=self.senders[rows],
+            receivers=self.receivers[rows],
+            edge_offsets=offsets(counts),
+            edges=None if self.edges is None else _take(self.edges, rows),
+            weights=None if self.weights is None else _take(self.weights, rows),
+        )
 
     def __getstate__(self) -> dict:
         kept = {k: v for k, v in self.__dict__.items() if not isinstance(getattr(type(self), k, None), cached_property)}
@@ -357,6 +386,16 @@ def _owners(counts: np.ndarray) -> Segments:
     index = np.repeat(np.arange(len(counts)), counts)
     freeze(index)
     return Segments(index, len(counts))
+
+
+def _rank_among_equals(numbers: np.ndarray) -> np.ndarray:
+    """Return how often each number has stood before."""
+    order = np.argsort(numbers, kind="stable")
+    ordered = numbers[order]
+    begins = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])) if len(numbers) else order
+    rank = np.empty(len(numbers), np.intp)
+    rank[order] = np.arange(len(numbers)) - np.repeat(begins, np.diff(np.append(begins, len(numbers))))
+    return rank
 
 
 def _is_constant(operator: Any) -> bool:

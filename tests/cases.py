@@ -119,6 +119,21 @@ def total(out: object) -> object:
     return anp.sin(array(out)).sum()
 
 
+def as_images(params, x):
+    """Turn rows of features into images, one pixel wide."""
+    return x.reshape((*x.shape, 1, 1))
+
+
+def as_sequences(params, x):
+    """Turn rows of features into sequences of one channel."""
+    return x.reshape((*x.shape, 1))
+
+
+def added(params, parts):
+    """Return one batch with the sum of two batches' nodes."""
+    return parts[0].replace(nodes=parts[0].nodes + parts[1].nodes)
+
+
 @dataclass(frozen=True)
 class Losses(gn.Layer):
     """The auxiliary losses of a layer beside each other. -> (n_graphs, number of losses)"""

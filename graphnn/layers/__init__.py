@@ -4,15 +4,27 @@ from graphnn.layers.aggregation import EdgeConv, PNAConv, SAGEConv
 from graphnn.layers.attention import AGNNConv, GATConv, GATv2Conv, TransformerConv
 from graphnn.layers.auxiliary import WithLosses
 from graphnn.layers.coarsening import DiffPool, MinCutPool, SAGPool, TopKPool
-from graphnn.layers.containers import Repeat, Residual, Sequential
+from graphnn.layers.containers import MLP, Concat, Lambda, Parallel, Repeat, Residual, Sequential
 from graphnn.layers.convolution import GINConv, GINEConv, GraphConv, MorrisConv, MultiKernelConv
-from graphnn.layers.dense import Dense, Embedding
-from graphnn.layers.dropout import Dropout
+from graphnn.layers.dense import Dense, Embedding, PReLU
+from graphnn.layers.dropout import DropConnect, Dropout, EdgeDropout, GaussianNoise, NodeDropout, PathDropout
 from graphnn.layers.fingerprint import NeuralFingerprint
 from graphnn.layers.geometry import CFConv, SchNetBlock
+from graphnn.layers.grid import AvgPool2D, Conv1D, Conv2D, Flatten, MaxPool2D
 from graphnn.layers.jumping import JumpingKnowledge
 from graphnn.layers.message import DMPNN, EdgesToNodes, GraphNetwork, NNConv
-from graphnn.layers.normalization import BatchNorm, LayerNorm, Rescale, Scale, Standardize, set_target_scale
+from graphnn.layers.normalization import (
+    BatchNorm,
+    GraphNorm,
+    InstanceNorm,
+    LayerNorm,
+    MeanSubtractionNorm,
+    PairNorm,
+    Rescale,
+    Scale,
+    Standardize,
+    set_target_scale,
+)
 from graphnn.layers.polynomial import APPNP, ARMAConv, ChebConv, SGConv, TAGConv
 from graphnn.layers.pooling import Edges, Globals, MaxPool, MeanPool, MinPool, Nodes, Pool, StdPool, SumPool
 from graphnn.layers.readout import AttentionPool, Set2Set, SortPool
@@ -31,19 +43,27 @@ from graphnn.layers.virtual import VirtualNode
 __all__ = [
     "APPNP",
     "DMPNN",
+    "MLP",
     "AGNNConv",
     "ARMAConv",
     "AttentionPool",
+    "AvgPool2D",
     "BatchNorm",
     "CFConv",
     "ChebConv",
+    "Concat",
+    "Conv1D",
+    "Conv2D",
     "Dense",
     "DiffPool",
+    "DropConnect",
     "Dropout",
     "EdgeConv",
+    "EdgeDropout",
     "Edges",
     "EdgesToNodes",
     "Embedding",
+    "Flatten",
     "Frames",
     "GATConv",
     "GATv2Conv",
@@ -51,23 +71,34 @@ __all__ = [
     "GINEConv",
     "GRUCell",
     "GatedGraphConv",
+    "GaussianNoise",
     "Globals",
     "GraphConv",
     "GraphGRUCell",
     "GraphNetwork",
+    "GraphNorm",
+    "InstanceNorm",
     "JumpingKnowledge",
     "LSTMCell",
+    "Lambda",
     "LayerNorm",
     "MaxPool",
+    "MaxPool2D",
     "MeanPool",
+    "MeanSubtractionNorm",
     "MinCutPool",
     "MinPool",
     "MorrisConv",
     "MultiKernelConv",
     "NNConv",
     "NeuralFingerprint",
+    "NodeDropout",
     "Nodes",
     "PNAConv",
+    "PReLU",
+    "PairNorm",
+    "Parallel",
+    "PathDropout",
     "Pool",
     "RGCNConv",
     "RNNCell",

@@ -1,4 +1,4 @@
-"""Layers that treat every node alone: Dense, Embedding."""
+"""Layers that treat every node alone: Dense, Embedding, PReLU."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphnn import ops
-from graphnn.initializers import glorot, normal, zeros
+from graphnn.initializers import constant, glorot, normal, zeros
 from graphnn.layer import Layer, Scope, dense_features, features, with_features
 from graphnn.ops import identity
 
@@ -65,3 +65,27 @@ class Embedding(Layer):
                 f"got values from {h.min():g} to {h.max():g}"
             )
         return with_features(graphs, ops.gather(weight, codes))
+
+
+@dataclass(frozen=True)
+class PReLU(Layer):
+    """A rectifier whose negative side is learned: h' = max(h, 0) + slope min(h, 0).
+
+    He et al., ICCV 2015 (arXiv:1502.01852), eq. 1. One slope for all features, or with by_feature=True one for each:
+    torch.nn.PReLU with num_parameters 1 or d. At 0 the gradient is 0, as in `relu` and `leaky_relu`. Weight decay would
+    pull it towards relu; the optimisers here decay arrays of two or more dimensions only.
+
+    (n, d) -> (n, d)
+    slope: () or (d,)  constant(0.25)
+
+    >>> import numpy as np
+    >>> PReLU()({"slope": np.array(0.5)}, np.array([[2.0, -2.0]]))
+    array([[ 2., -1.]])
+    """
+
+    by_feature: bool = False
+
+    def forward(self, params: Scope, graphs: Any) -> Any:
+        h = dense_features(graphs)
+        slope = params("slope", h.shape[-1:] if self.by_feature else (), constant(0.25))
+        return with_features(graphs, ops.relu(h) - slope * ops.relu(-h))

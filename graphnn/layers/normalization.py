@@ -1,4 +1,4 @@
-"""Norms: BatchNorm over the rows of a batch, LayerNorm over the features of a row; Standardize, Scale, Rescale."""
+"""Normalisation: over the rows of a batch, the features of a row, the nodes of each graph; fixed scales."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphnn import ops
+from graphnn.batch import Batch
 from graphnn.initializers import ones, zeros
-from graphnn.layer import Layer, Scope, dense_features, with_features
+from graphnn.layer import Layer, Scope, dense_features, only_graphs, with_features
+from graphnn.types import Array
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,17 @@ class BatchNorm(Layer):
 
 @dataclass(frozen=True)
 class LayerNorm(Layer):
-    """Layer normalisation: h' = (h - mean) / sqrt(var + eps) * scale + shift, over the features of each row.
+    """Layer normalisation: h' = (h - mean) / sqrt(var + eps) * scale + shift.
 
-    Ba et al. 2016 (arXiv:1607.06450), eq. 4. Every node is normalised by itself, so a graph never sees its
-    neighbours in the batch.
+    Ba et al. 2016 (arXiv:1607.06450), eq. 4. per="node": mean and var are those of the features of each row, as in the
+    paper; so every node is normalised by itself. per="graph": those of all numbers of a graph, which keeps what
+    distinguishes its nodes and its features (PyTorch Geometric's LayerNorm, whose default this is). Either way a graph
+    never sees its neighbours in the batch.
 
     nodes: (n, d) -> (n, d)
     scale: (d,) ones    shift: (d,) zeros
+
+    Raises ValueError for another `per`.
 
     >>> import numpy as np
     >>> x = np.array([[1.0, 3.0]])
@@ -65,13 +71,141 @@ class LayerNorm(Layer):
     """
 
     eps: float = 1e-5
+    per: str = "node"
+
+    def __post_init__(self) -> None:
+        if self.per not in ("node", "graph"):
+            raise ValueError(f"LayerNorm: per must be 'node' or 'graph', got {self.per!r}")
 
     def forward(self, params: Scope, graphs: Any) -> Any:
+        if self.per == "graph":
+            graphs = only_graphs(self, graphs)
         h = dense_features(graphs)
         scale, shift = params("scale", h.shape[-1:], ones), params("shift", h.shape[-1:], zeros)
-        centred = h - ops.mean(h, axis=-1, keepdims=True)
+        mean = ops.mean(h, axis=-1, keepdims=True)
+        centred = h - (mean if self.per == "node" else mean_of_graph(mean, graphs))
         var = ops.mean(centred * centred, axis=-1, keepdims=True)
+        var = var if self.per == "node" else mean_of_graph(var, graphs)
         return with_features(graphs, centred / ops.sqrt(var + self.eps) * scale + shift)
+
+
+def mean_of_graph(h: Array, graphs: Batch) -> Array:
+    """Return for every node the mean of h over the nodes of its graph. (n_nodes, ...) -> (n_nodes, ...)"""
+    return ops.gather(ops.segment_mean(h, graphs.node_segments), graphs.node_segments)
+
+
+@dataclass(frozen=True)
+class InstanceNorm(Layer):
+    """Instance normalisation: h' = (h - mean) / sqrt(var + eps), feature by feature over the nodes of each graph.
+
+    Ulyanov et al. 2016 (arXiv:1607.08022), eq. 4, the nodes of a graph in the place of the pixels of an image. With
+    affine=True times scale plus shift. The same in training and evaluation: PyTorch Geometric's InstanceNorm without
+    its running statistics. A graph of a single node becomes 0 (or the shift).
+
+    nodes: (n_nodes, d) -> (n_nodes, d)
+    with affine=True  scale: (d,) ones    shift: (d,) zeros
+
+    >>> import numpy as np
+    >>> from graphnn import pack
+    >>> InstanceNorm()({}, pack(nodes=[np.array([[1.0], [3.0]]), np.array([[7.0]])])).nodes.round(3).ravel()
+    array([-1.,  1.,  0.])
+    """
+
+    eps: float = 1e-5
+    affine: bool = False
+
+    def forward(self, params: Scope, graphs: Batch) -> Batch:
+        graphs = only_graphs(self, graphs)
+        h = ops.dense(graphs.nodes)
+        h = h - mean_of_graph(h, graphs)
+        h = h / ops.sqrt(mean_of_graph(h * h, graphs) + self.eps)
+        if self.affine:
+            h = h * params("scale", h.shape[-1:], ones) + params("shift", h.shape[-1:], zeros)
+        return graphs.replace(nodes=h)
+
+
+@dataclass(frozen=True)
+class GraphNorm(Layer):
+    """Graph normalisation: c = h - mean_scale * mean,  h' = c / sqrt(mean of c^2 + eps) * scale + shift, per graph.
+
+    Cai et al., ICML 2021 (arXiv:2009.03294): InstanceNorm that learns, feature by feature, how much of the mean to take
+    away, for the mean says things about regular graphs that nothing else does. Where mean_scale is not 1, "mean of
+    c^2" is not quite a variance, as in the paper and in PyTorch Geometric's GraphNorm.
+
+    nodes: (n_nodes, d) -> (n_nodes, d)
+    mean_scale: (d,) ones    scale: (d,) ones    shift: (d,) zeros
+
+    >>> import numpy as np
+    >>> from graphnn import pack
+    >>> batch = pack(nodes=[np.array([[1.0], [3.0]])])
+    >>> params = {**GraphNorm().init(0, batch), "mean_scale": np.zeros(1)}  # keep the mean
+    >>> GraphNorm()(params, batch).nodes.round(3).ravel()
+    array([0.447, 1.342])
+    """
+
+    eps: float = 1e-5
+
+    def forward(self, params: Scope, graphs: Batch) -> Batch:
+        graphs = only_graphs(self, graphs)
+        h = ops.dense(graphs.nodes)
+        d = h.shape[-1:]
+        scale, shift, mean_scale = params("scale", d, ones), params("shift", d, zeros), params("mean_scale", d, ones)
+        h = h - mean_scale * mean_of_graph(h, graphs)
+        h = h / ops.sqrt(mean_of_graph(h * h, graphs) + self.eps)
+        return graphs.replace(nodes=h * scale + shift)
+
+
+@dataclass(frozen=True)
+class PairNorm(Layer):
+    """Pair normalisation: c = h - mean,  h' = scale c / sqrt(mean of |c|^2 + eps), over the nodes of each graph.
+
+    Zhao & Akoglu, ICLR 2020 (arXiv:1909.12223): the mean squared distance of two nodes stays the same however many
+    layers there are, so features cannot all become one. With by_node=True every row gets the length `scale` by itself,
+    h' = scale c / (|c| + eps): their PairNorm-SI. Differs from the paper: eps, as in PyTorch Geometric's PairNorm, so
+    that a graph of a single node, or of equal ones, becomes 0.
+
+    nodes: (n_nodes, d) -> (n_nodes, d);  no parameters
+
+    >>> import numpy as np
+    >>> from graphnn import pack
+    >>> PairNorm(2.0)({}, pack(nodes=[np.array([[1.0], [3.0]])])).nodes.round(3).ravel()
+    array([-2.,  2.])
+    """
+
+    scale: float = 1.0
+    by_node: bool = False
+    eps: float = 1e-5
+
+    def forward(self, params: Scope, graphs: Batch) -> Batch:
+        graphs = only_graphs(self, graphs)
+        h = ops.dense(graphs.nodes)
+        h = h - mean_of_graph(h, graphs)
+        if self.by_node:
+            length = ops.norm(h, keepdims=True) + self.eps
+        else:
+            length = ops.sqrt(mean_of_graph(ops.sum(h * h, axis=-1, keepdims=True), graphs) + self.eps)
+        return graphs.replace(nodes=self.scale * h / length)
+
+
+@dataclass(frozen=True)
+class MeanSubtractionNorm(Layer):
+    """Take away the mean of the nodes of each graph: h' = h - mean.
+
+    Yang et al. 2020 (arXiv:2003.13663); PyTorch Geometric's MeanSubtractionNorm. What repeated convolutions drive all
+    nodes towards is mostly a mean; without it they stay apart.
+
+    nodes: (n_nodes, d) -> (n_nodes, d);  no parameters
+
+    >>> import numpy as np
+    >>> from graphnn import pack
+    >>> MeanSubtractionNorm()({}, pack(nodes=[np.array([[1.0], [3.0]]), np.array([[7.0]])])).nodes.ravel()
+    array([-1.,  1.,  0.])
+    """
+
+    def forward(self, params: Scope, graphs: Batch) -> Batch:
+        graphs = only_graphs(self, graphs)
+        h = ops.dense(graphs.nodes)
+        return graphs.replace(nodes=h - mean_of_graph(h, graphs))
 
 
 @dataclass(frozen=True)

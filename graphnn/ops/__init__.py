@@ -18,13 +18,15 @@ from typing import Any
 
 import numpy as np
 
-from graphnn.ops import primitives, sparse
+from graphnn.ops import grids, primitives, sparse
 from graphnn.ops.activations import (
     FUSED,
     elu,
+    gelu,
     identity,
     leaky_relu,
     relu,
+    selu,
     shifted_softplus,
     sigmoid,
     silu,
@@ -56,16 +58,20 @@ from graphnn.ops.arrays import (
     where,
 )
 from graphnn.ops.arrays import max_ as max
+from graphnn.ops.grids import Frame
 from graphnn.ops.matrix import SparseMatrix, sparse_affine, sparse_product
+from graphnn.ops.noise import keep_edges, keep_paths
 from graphnn.ops.primitives import Segments
 from graphnn.ops.sparse import Pattern, ranges
 from graphnn.types import Array
 
 __all__ = [
+    "Frame",
     "PaddedBlocks",
     "Segments",
     "SparseMatrix",
     "absolute",
+    "add_noise",
     "affine",
     "coalesced",
     "concatenate",
@@ -79,10 +85,13 @@ __all__ = [
     "eye",
     "gather",
     "gaussians",
+    "gelu",
     "headwise",
     "identity",
     "is_jax",
     "is_traced",
+    "keep_edges",
+    "keep_paths",
     "leaky_relu",
     "log",
     "log_softmax",
@@ -107,6 +116,7 @@ __all__ = [
     "segment_sum",
     "segment_top",
     "segment_var",
+    "selu",
     "shifted_softplus",
     "sigmoid",
     "silu",
@@ -123,6 +133,7 @@ __all__ = [
     "var",
     "weighted_product",
     "where",
+    "windows",
     "zeros",
 ]
 
@@ -493,22 +504,55 @@ def pick(x: Array, columns: np.ndarray) -> Array:
     return x[np.arange(len(columns)), columns] if is_jax(x) else primitives.pick(x, columns)
 
 
-def dropout(x: Array, rate: float, rng: Any) -> Array:
-    """Return x with each entry set to 0 with probability `rate` and the others divided by 1 - rate.
+def dropout(x: Array, rate: float, rng: Any, by_row: bool = False) -> Array:
+    """Return x with each entry (or each row) set to 0 with probability `rate` and the others divided by 1 - rate.
 
     rng: a NumPy generator, or a JAX key for JAX arrays.
     """
     keep = 1.0 - rate
+    shape = (x.shape[0], *(1 for _ in x.shape[1:])) if by_row else x.shape
     if is_jax(rng):
         import jax
 
-        return x * jax.random.bernoulli(rng, keep, x.shape) / keep
+        return x * jax.random.bernoulli(rng, keep, shape) / keep
+    _refuse_frozen_noise("Dropout", x)
+    return primitives.drop(x, primitives.draw_mask(shape, rate, rng), 1.0 / keep)
+
+
+def add_noise(x: Array, scale: float, rng: Any) -> Array:
+    """Return x plus normal noise of this standard deviation.
+
+    rng: a NumPy generator, or a JAX key for JAX arrays.
+
+    >>> add_noise(np.zeros(2), 0.1, np.random.default_rng(0)).round(3)
+    array([ 0.013, -0.013])
+    """
+    if is_jax(rng):
+        import jax
+
+        return x + scale * jax.random.normal(rng, x.shape, x.dtype)
+    _refuse_frozen_noise("Noise", x)
+    return x + scale * rng.standard_normal(x.shape, x.dtype)
+
+
+def _refuse_frozen_noise(what: str, x: Array) -> None:
     if is_jax(x):
         raise TypeError(
-            "Dropout on JAX arrays needs a JAX key, a NumPy seed would freeze one mask into a compiled function: "
+            f"{what} on JAX arrays needs a JAX key, a NumPy seed would freeze one mask into a compiled function: "
             "pass rng=jax.random.key(step)"
         )
-    return primitives.drop(x, primitives.draw_mask(x.shape, rate, rng), 1.0 / keep)
+
+
+def windows(x: Array, frame: Frame) -> Array:
+    """Return what every window on a grid sees, cell by cell; 0 outside of the grid. The adjoint adds windows up.
+
+    (n, *space, c)  ->  (n, *places, cells, c), an array that is `cells` times as large where the stride is 1
+
+    >>> windows(np.array([[[1.0], [2.0], [3.0]]]), Frame((3,), (2,), (1,), (0,)))[0, :, :, 0]
+    array([[1., 2.],
+           [2., 3.]])
+    """
+    return _twin(x).windows(x, frame) if is_jax(x) else grids.windows(x, frame)
 
 
 def eye(n: int, dtype: Any) -> Array:

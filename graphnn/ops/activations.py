@@ -15,6 +15,8 @@ import numpy as np
 from graphnn.ops.arrays import differentiable, elementwise, is_jax, multilinear, namespace, value_of
 from graphnn.types import Array
 
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # what makes mean 0 and variance 1 a fixed point
+
 
 def identity(x: Array) -> Array:
     """Return x itself.
@@ -59,6 +61,25 @@ def _silu_slope(g: Array, out: Array, x: Array) -> Array:
 
 def _elu_slope(g: Array, out: Array, x: Array | None = None) -> Array:
     return g * (1.0 - relu(-out))
+
+
+def _selu_slope(g: Array, out: Array, x: Array | None = None) -> Array:
+    """Read the slope off the output: scale where it is positive, else scale alpha exp(x) = out + scale alpha."""
+    positive = np.asarray(value_of(out) > 0, np.result_type(value_of(out)))
+    steep = SELU_SCALE * SELU_ALPHA
+    return g * (steep - relu(-out) - positive * (steep - SELU_SCALE))
+
+
+def _density_slope(g: Array, out: Array, x: Array) -> Array:
+    return -g * out * x
+
+
+def _cumulated_slope(g: Array, out: Array, x: Array) -> Array:
+    return g * _normal_density(x)
+
+
+def _gelu_slope(g: Array, out: Array, x: Array) -> Array:
+    return g * (_normal_cumulated(x) + x * _normal_density(x))
 
 
 _masked = multilinear(_masked_pullback)(_masked_raw)
@@ -204,6 +225,57 @@ def _leaky_push(argnums: Sequence[int], tangents: Sequence[Array], ans: Array, a
 @differentiable(_leaky_pull, _leaky_push)
 def _leaky_relu(x: np.ndarray, slope: float) -> np.ndarray:
     return np.maximum(x, 0) + slope * np.minimum(x, 0)
+
+
+@elementwise(_selu_slope)
+def _selu(x: np.ndarray) -> np.ndarray:
+    return SELU_SCALE * np.where(x > 0, x, SELU_ALPHA * np.expm1(np.minimum(x, 0)))
+
+
+def selu(x: Array) -> Array:
+    """Return 1.0507 x where positive, else 1.0507 * 1.6733 (exp(x) - 1) (Klambauer et al. 2017, arXiv:1706.02515).
+
+    Best with `lecun_normal` weights and without normalisation layers.
+
+    >>> selu(np.array([1.0, -100.0])).round(4)
+    array([ 1.0507, -1.7581])
+    """
+    if is_jax(x):
+        xp = namespace(x)
+        return SELU_SCALE * xp.where(x > 0, x, SELU_ALPHA * xp.expm1(xp.minimum(x, 0)))
+    return _selu(x)
+
+
+@elementwise(_density_slope)
+def _normal_density(x: np.ndarray) -> np.ndarray:
+    return np.exp(-0.5 * x * x) * (1 / math.sqrt(2 * math.pi))
+
+
+@elementwise(_cumulated_slope)
+def _normal_cumulated(x: np.ndarray) -> np.ndarray:
+    from scipy.special import ndtr
+
+    return ndtr(x)
+
+
+@elementwise(_gelu_slope)
+def _gelu(x: np.ndarray) -> np.ndarray:
+    return x * _normal_cumulated(x)
+
+
+def gelu(x: Array) -> Array:
+    """Return x times the probability that a standard normal number is below x (Hendrycks & Gimpel, arXiv:1606.08415).
+
+    The exact form, not its approximation by tanh.
+
+    >>> gelu(np.array([1.0, -100.0])).round(4)
+    array([ 0.8413, -0.    ])
+    """
+    if is_jax(x):
+        import jax
+
+        return jax.nn.gelu(x, approximate=False)
+    return _gelu(x)
 
 
 def leaky_relu(x: Array, slope: float = 0.01) -> Array:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from graphnn.ops.grids import Frame
 from graphnn.ops.matrix import SparseMatrix
 from graphnn.ops.primitives import Segments
 from graphnn.ops.sparse import Pattern
@@ -76,3 +77,9 @@ def log_softmax(x: Array) -> Array:
 def softmax(x: Array) -> Array:
     """Return the softmax over the last axis."""
     return jax.nn.softmax(x, axis=-1)
+
+
+def windows(x: Array, frame: Frame) -> Array:
+    """Return what every window on a grid sees, 0 outside of the grid."""
+    padded = jnp.pad(jnp.asarray(x), frame.margins)
+    return jnp.stack([padded[cut] for cut in frame.cuts], axis=-2)

@@ -29,6 +29,11 @@ class Segments:
     def __init__(self, index: np.ndarray, count: int):
         self.index, self.count = np.asarray(index), int(count)
 
+    @classmethod
+    def apart(cls, count: int) -> Segments:
+        """Return the segments of so many rows that each stand alone."""
+        return cls(np.arange(count), count)
+
     @cached_property
     def grouped(self) -> tuple[sparse.Pattern, np.ndarray]:
         """The (count, n_rows) pattern of ones that sums the rows, and the order in which it visits them."""
@@ -237,7 +242,7 @@ def _drop_pullback(argnum: int, g: Array, x: Array, keep: np.ndarray, scale: flo
 
 @multilinear(_drop_pullback)
 def drop(x: np.ndarray, keep: np.ndarray, scale: float) -> np.ndarray:
-    """Return x * scale where `keep`, else 0."""
+    """Return x * scale where `keep`, which may be a column, else 0."""
     out = x * keep
     out *= scale
     return out

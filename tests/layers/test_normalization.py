@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import cases
 import numpy as np
 import pytest
@@ -158,3 +160,74 @@ class TestStandardize:
 
     def test_without_nodes(self):
         assert gn.Standardize()(gn.Standardize().init(0, np.ones((0, 2))), np.ones((0, 2))).shape == (0, 2)
+
+
+def by_graph(formula, batch):
+    """Return what a formula makes of the nodes of each graph alone, under each other."""
+    starts = batch.packed.node_offsets
+    return np.concatenate([formula(batch.nodes[a:b]) for a, b in itertools.pairwise(starts)])
+
+
+def centred(h, part=1.0):
+    return h - part * h.mean(axis=0) if len(h) else h
+
+
+def over(h, square, eps=1e-5):
+    """Return h over the root of the mean of some squares."""
+    return h / np.sqrt(square.mean(axis=0) + eps) if len(h) else h
+
+
+FORMULAS = {
+    gn.InstanceNorm(): lambda h, p: over(centred(h), centred(h) ** 2),
+    gn.InstanceNorm(0.1, affine=True): lambda h, p: over(centred(h), centred(h) ** 2, 0.1) * p["scale"] + p["shift"],
+    gn.GraphNorm(): lambda h, p: (
+        over(centred(h, p["mean_scale"]), centred(h, p["mean_scale"]) ** 2) * p["scale"] + p["shift"]
+    ),
+    gn.PairNorm(3.0): lambda h, p: 3 * over(centred(h), (centred(h) ** 2).sum(axis=1)),
+    gn.PairNorm(by_node=True): lambda h, p: centred(h) / (np.linalg.norm(centred(h), axis=1, keepdims=True) + 1e-5),
+    gn.MeanSubtractionNorm(): lambda h, p: centred(h),
+    gn.LayerNorm(0.01, per="graph"): lambda h, p: (
+        (h - h.mean() if len(h) else h) / np.sqrt((h.var() if len(h) else 0) + 0.01) * p["scale"] + p["shift"]
+    ),
+}
+per_graph = pytest.mark.parametrize("layer", FORMULAS, ids=repr)
+
+
+@per_graph
+@pytest.mark.parametrize("flavour", ["mixed", "empty_between", "empty_last", "one_node"])
+def test_norms_of_graphs_are_their_formulas_graph_by_graph(layer, flavour):
+    batch = gn.pack(cases.graphs(flavour))
+    p = cases.parameters(layer, batch)
+    wanted = by_graph(lambda h: FORMULAS[layer](h, p), batch)
+    np.testing.assert_allclose(layer(p, batch).nodes, wanted, rtol=1e-11, atol=1e-13)
+
+
+@per_graph
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_equal_nodes_and_a_last_graph_of_one_atom_are_finite_to_second_order(layer, dtype):
+    batch = gn.pack(nodes=[np.full((3, 2), 7, dtype), np.arange(4, dtype=dtype).reshape(2, 2), np.ones((1, 2), dtype)])
+    p = cases.parameters(layer, batch, dtype=dtype)
+
+    def gradient(h):
+        return gn.grad(lambda h: cases.total(layer(p, batch.replace(nodes=h))))(h)
+
+    curvature = gn.grad(lambda h: gradient(h).sum())(batch.nodes)
+    for values in (layer(p, batch).nodes, gradient(batch.nodes), curvature):
+        assert np.isfinite(values).all()
+        assert values.dtype == dtype
+
+
+@per_graph
+def test_far_from_zero_nothing_is_lost_but_the_digits_of_the_input(layer):
+    batch = gn.pack(cases.graphs("two_sizes"))
+    p = {**cases.parameters(layer, batch), "mean_scale": np.ones(cases.WIDTH)}
+    far = batch.replace(nodes=batch.nodes + 1e6)
+    np.testing.assert_allclose(layer(p, far).nodes, layer(p, batch).nodes, rtol=0, atol=1e-7)
+
+
+def test_pair_norm_keeps_the_mean_squared_distance_of_two_nodes():
+    """Zhao & Akoglu 2020, section 3.2: the sum over pairs of squared distances is 2 n^2 s^2."""
+    batch = gn.pack(gn.Graph(np.random.default_rng(0).normal(size=(6, 3))))
+    h = gn.PairNorm(2.0, eps=0.0)({}, batch).nodes
+    distances = ((h[:, None] - h[None]) ** 2).sum(axis=-1)
+    assert distances.sum() == pytest.approx(2 * 6**2 * 2**2)

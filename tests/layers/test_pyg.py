@@ -385,6 +385,53 @@ RECURRENT = {
     "jump-lstm": (gn.JumpingKnowledge(MAPS, "lstm"), jump),
 }
 
+
+# norms, activations, grids
+def unchanged(p):
+    return p
+
+
+def scale_shift(p):
+    return {"scale": p["weight"], "shift": p["bias"]}
+
+
+def graph_norm(p):
+    return {**scale_shift(p), "mean_scale": p["mean_scale"]}
+
+
+def prelu(p):
+    return {"slope": p["weight"][0]}
+
+
+def prelu_by_feature(p):
+    return {"slope": p["weight"]}
+
+
+def images(params, graphs):
+    """Return two images of 7 x 4 pixels and three channels, last, made of the nodes. (2, 7, 4, 3)"""
+    h = graphs.nodes[None, :, :, None]
+    join = gn.ops.concatenate
+    return join([join([h, h * h], axis=0), join([h - h * h, h], axis=0), join([h * h, 2 - h], axis=0)], axis=3)
+
+
+def sequences(params, graphs):
+    """Return the images as sequences of rows, whose channels are columns and channels. (2, 7, 12)"""
+    return images(params, graphs).reshape((2, 7, 12))
+
+
+def grid(layer, given=images):
+    return gn.Sequential(given, layer=layer), convolved
+
+
+def convolved(p):
+    """Put the channels of a window last: (width, c, *size) -> (cells * c, width)."""
+    if not p:
+        return {}
+    weight = p["weight"]
+    turned = weight.transpose((*range(2, weight.ndim), 1, 0)).reshape(-1, len(weight))
+    return {"layer.weight": turned, "layer.bias": p["bias"]}
+
+
 # case in the fixture: (layer, from their parameters to ours, what of the graph they read besides the nodes)
 CONVOLUTION = {
     "gcn": (gn.GraphConv(3), gcn, "weights"),
@@ -423,6 +470,30 @@ MESSAGE = {
     "cf": (gn.Sequential(with_distances, gn.CFConv(3, filters=5, cutoff=3.0, gaussians=6, distance=0)), cf, "edges"),
     "schnet": (gn.Sequential(keep_nodes, SCHNET, only_the_change), schnet, "edges"),
 }
+ACTIVATIONS = ("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus", "sigmoid", "tanh")
+NORM = {
+    "instance": (gn.InstanceNorm(), unchanged, "node_graph"),
+    "instance-affine": (gn.InstanceNorm(1e-3, affine=True), scale_shift, "node_graph"),
+    "graph": (gn.GraphNorm(), graph_norm, "node_graph"),
+    "pair": (gn.PairNorm(2.0), unchanged, "node_graph"),
+    "pair-by-node": (gn.PairNorm(by_node=True), unchanged, "node_graph"),
+    "mean-subtraction": (gn.MeanSubtractionNorm(), unchanged, "node_graph"),
+    "layer-graph": (gn.LayerNorm(per="graph"), scale_shift, "node_graph"),
+    "layer-node": (gn.LayerNorm(), scale_shift),
+    "prelu": (gn.PReLU(), prelu),
+    "prelu-by-feature": (gn.PReLU(by_feature=True), prelu_by_feature),
+    **{name: (gn.Lambda(getattr(gn, name)), unchanged) for name in ACTIVATIONS},
+}
+GRID = {
+    "conv2d": grid(gn.Conv2D(5, padding=1)),
+    "conv2d-uneven": grid(gn.Conv2D(2, (3, 2), stride=(2, 1), padding=(2, 0))),
+    "conv1d": grid(gn.Conv1D(3), sequences),
+    "conv1d-strides": grid(gn.Conv1D(3, 4, stride=2, padding=3), sequences),
+    "max": grid(gn.MaxPool2D()),
+    "max-padded": grid(gn.MaxPool2D((3, 2), stride=(2, 1), padding=1)),
+    "mean": grid(gn.AvgPool2D()),
+    "mean-padded": grid(gn.AvgPool2D(3, stride=(2, 1), padding=1)),
+}
 FAMILIES = {
     "convolution": CONVOLUTION,
     "attention": ATTENTION,
@@ -430,6 +501,8 @@ FAMILIES = {
     "message": MESSAGE,
     "pool": POOL,
     "recurrent": RECURRENT,
+    "norm": NORM,
+    "grid": GRID,
 }
 NUMBERS = {
     f"{family}/{name}": (*rows[name.partition("/")[0]], numbers)

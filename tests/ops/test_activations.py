@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.special
 from derivatives import Case, DerivativeLaws, away_from_zero, backward, name_of, normal, relu, sigmoid
 
 import graphnn as gn
 from graphnn import ops
-from graphnn.ops.activations import FUSED
+from graphnn.ops.activations import FUSED, SELU_ALPHA, SELU_SCALE
 
 (POINTS,) = normal("activations", (5, 3))
 POINTS = away_from_zero(2 * POINTS)
@@ -28,6 +29,14 @@ def silu(z: np.ndarray) -> np.ndarray:
 
 def elu(z: np.ndarray) -> np.ndarray:
     return np.where(z.real > 0, z, np.exp(z) - 1)
+
+
+def selu(z: np.ndarray) -> np.ndarray:
+    return 1.0507009873554804934 * np.where(z.real > 0, z, 1.6732632423543772848 * (np.exp(z) - 1))
+
+
+def gelu(z: np.ndarray) -> np.ndarray:
+    return z * (1 + scipy.special.erf(z / np.sqrt(2))) / 2
 
 
 def leaky(z: np.ndarray) -> np.ndarray:
@@ -51,10 +60,12 @@ FORMULAS = {
     ops.shifted_softplus: shifted_softplus,
     ops.silu: silu,
     ops.elu: elu,
+    ops.selu: selu,
+    ops.gelu: gelu,
     ops.leaky_relu: leaky,
     ours_steep: steep,
 }
-SMOOTH = [ops.tanh, ops.sigmoid, ops.softplus, ops.shifted_softplus, ops.silu]
+SMOOTH = [ops.tanh, ops.sigmoid, ops.softplus, ops.shifted_softplus, ops.silu, ops.gelu]
 CASES = [
     Case(f"{ours.__name__}-{shape}", ours, plain, (POINTS.ravel()[: int(np.prod(shape))].reshape(shape),))
     for ours, plain in FORMULAS.items()
@@ -87,6 +98,7 @@ class TestExtremes:
     def test_far_out_it_is_its_asymptote(self, activation):
         far = np.array([1e4, -1e4])
         limits = {ops.tanh: (1, -1), ops.sigmoid: (1, 0), ops.leaky_relu: (1e4, -1e2), ops.elu: (1e4, -1)}
+        limits |= {ops.selu: (1e4 * SELU_SCALE, -SELU_SCALE * SELU_ALPHA)}
         limits |= {ops.identity: (1e4, -1e4), ours_steep: (1e4, -2e3)}
         limits |= {ops.shifted_softplus: (1e4 - np.log(2), -np.log(2))}
         assert activation(far).tolist() == list(limits.get(activation, (1e4, 0)))
@@ -99,6 +111,20 @@ class TestExtremes:
 @pytest.mark.parametrize("activation", [ops.relu, ops.leaky_relu], ids=lambda f: f.__name__)
 def test_the_slope_at_the_kink_is_zero_as_documented(activation):
     assert gn.grad(lambda x: activation(x).sum())(np.zeros(2)).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(("activation", "slope"), [(ops.elu, 1.0), (ops.selu, SELU_SCALE * SELU_ALPHA)])
+def test_the_slope_at_zero_is_that_from_the_left(activation, slope):
+    assert gn.grad(lambda x: activation(x).sum())(np.zeros(2)).tolist() == [slope, slope]
+
+
+def test_selu_keeps_mean_and_variance_of_normal_numbers():
+    """The fixed point of Klambauer et al. 2017, section 2: mean 0 and variance 1 go to themselves."""
+    points, weights = np.polynomial.hermite_e.hermegauss(200)
+    weights = weights / weights.sum()
+    out = ops.selu(points)
+    assert (weights * out).sum() == pytest.approx(0, abs=5e-3)
+    assert (weights * out**2).sum() == pytest.approx(1, abs=5e-3)
 
 
 @pytest.mark.parametrize("activation", FORMULAS, ids=lambda f: f.__name__)

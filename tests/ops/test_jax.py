@@ -40,7 +40,7 @@ NO_ROWS = Segments(np.zeros(0, int), 3)
 ENTRIES = (np.array([4, 0, 2, 0, 4]), np.array([1, 2, 2, 0, 1]), np.array([0.5, -1.0, 2.0, 3.0, 1.0]))
 SPARSE = ops.SparseMatrix.from_entries(*ENTRIES, (6, 6))
 PLAIN_NAMES = (
-    "relu tanh sigmoid softplus shifted_softplus silu elu leaky_relu identity exp absolute reciprocal cos "
+    "relu tanh sigmoid softplus shifted_softplus silu elu selu gelu leaky_relu identity exp absolute reciprocal cos "
     "norm std var mean sum max softmax log_softmax"
 )
 FUNCTIONS = {
@@ -79,6 +79,7 @@ FUNCTIONS = {
     "segment_sort": (lambda x: ops.segment_sort(x, UNSORTED), X),
     "segment_sort-ties": (lambda x: ops.segment_sort(x, UNSORTED), np.round(X)),
     "segment_first": (lambda x: ops.segment_first(x, np.array([0, 0, 0, 2, 2, 3]), 2, 5), X),
+    "windows": (lambda x: ops.windows(x.reshape((1, 6, 3, 1)), ops.Frame((6, 3), (2, 3), (2, 1), (1, 0))), X),
     "affine-alone": (lambda x: ops.affine(x, Y.T.astype(x.dtype)), X),
     **{
         f"{name}-{kind}": (lambda x, name=name, s=segments: getattr(ops, name)(x, s), x)
@@ -285,6 +286,39 @@ class TestDropout:
         np.testing.assert_allclose(out[out != 0], 1 / 0.75, rtol=1e-6)
         assert (np.asarray(call(jax.random.key(0))) == out).all()
         assert (np.asarray(call(jax.random.key(1))) != out).any()
+
+
+class TestNoise:
+    def test_gaussian_noise_takes_a_key_and_refuses_a_seed(self, jax):
+        x = jax.numpy.zeros((300, 300))
+        out = np.asarray(gn.GaussianNoise(0.5).apply({}, x, train=True, rng=jax.random.key(0))[0])
+        assert out.std() == pytest.approx(0.5, rel=0.02)
+        with pytest.raises(TypeError, match=r"Noise on JAX arrays needs a JAX key"):
+            gn.GaussianNoise(0.5).apply({}, x, train=True, rng=0)
+
+    def test_rows_fall_as_a_whole(self, jax):
+        out = np.asarray(gn.NodeDropout(0.5).apply({}, jax.numpy.ones((200, 3)), train=True, rng=jax.random.key(0))[0])
+        assert set(out.sum(axis=1)) == {0.0, 6.0}
+
+    def test_edges_fall_by_a_key_but_not_inside_a_compiled_function(self, jax, batch):
+        layer = gn.EdgeDropout(0.5, undirected=True)
+        out = layer.apply({}, batch, train=True, rng=jax.random.key(0))[0]
+        again = layer.apply({}, batch, train=True, rng=jax.random.key(0))[0]
+        assert 0 < out.n_edges < batch.n_edges
+        assert (out.senders == again.senders).all()
+        with pytest.raises(TypeError, match=r"drop edges outside of jax\.jit"):
+            jax.jit(lambda key: layer.apply({}, batch, train=True, rng=key)[0].nodes)(jax.random.key(0))
+
+    def test_weights_fall_by_a_key(self, jax, batch):
+        layer = gn.DropConnect(gn.GraphConv(4), 0.5)
+        params = {name: jax.numpy.asarray(value) for name, value in layer.init(0, batch).items()}
+
+        def call(key):
+            return layer.apply(params, batch, train=True, rng=key)[0].nodes
+
+        out = np.asarray(jax.jit(call)(jax.random.key(0)))
+        np.testing.assert_allclose(out, np.asarray(call(jax.random.key(0))), rtol=1e-6)
+        assert (out != np.asarray(call(jax.random.key(1)))).any()
 
 
 def test_with_jax_imported_numpy_stays_numpy(jax):

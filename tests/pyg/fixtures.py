@@ -10,7 +10,7 @@ from pathlib import Path
 
 import autograd.numpy as anp
 import numpy as np
-from pyg.graphs import GRAPHS, arrays, parted
+from pyg.graphs import GRAPHS, N_GRAPHS, NODE_GRAPH, arrays, parted
 
 import graphnn as gn
 
@@ -40,11 +40,17 @@ def assert_same_as_pyg(layer: gn.Layer, numbers: dict[str, np.ndarray], translat
     """Check output, every parameter gradient, and the gradients of nodes and of what is used ("edges", "weights").
 
     translate: from their parameters to ours by name; linear, since it is applied to the gradients too.
+    uses "node_graph": the nodes are those of several graphs, without edges.
     """
-    graph = gn.Graph(
-        numbers["nodes"], numbers["senders"], numbers["receivers"], **{name: numbers[name] for name in uses}
-    )
-    batch = gn.pack(graph)
+    if "node_graph" in uses:
+        uses = tuple(name for name in uses if name != "node_graph")
+        batch = gn.Batch.from_arrays(numbers["nodes"], [], [], NODE_GRAPH, N_GRAPHS)
+    else:
+        batch = gn.pack(
+            gn.Graph(
+                numbers["nodes"], numbers["senders"], numbers["receivers"], **{name: numbers[name] for name in uses}
+            )
+        )
     given = {name: numbers[name] for name in ("nodes", *uses)}
     params = translate(part(numbers, "params"))
 

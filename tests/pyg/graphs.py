@@ -7,6 +7,7 @@ import numpy as np
 FLAVOURS = ("simple", "isolated", "loops", "multi", "undirected")
 GRAPHS = tuple(f"{flavour}-{seed}" for flavour in FLAVOURS for seed in (0, 1))
 N, WIDTH, EDGE_WIDTH = 7, 4, 3
+NODE_GRAPH, N_GRAPHS = np.array([0, 0, 0, 0, 2, 2, 3]), 5  # where the nodes stand for several graphs: two are empty
 
 
 def arrays(name: str) -> dict[str, np.ndarray]:

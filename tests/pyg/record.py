@@ -3,7 +3,8 @@
     python tests/pyg/make_<family>.py
 
 A maker lists cases {name: (module, call)} and calls `write`: `call(module, tensors)` gives the output for a dict of
-nodes, edges, weights (float64, with gradients) and edge_index = [senders, receivers]. Parameters are redrawn, biases
+nodes, edges, weights (float64, with gradients), edge_index = [senders, receivers] and node_graph, a division of the
+nodes among several graphs for what needs no edges. Parameters are redrawn, biases
 too, since zeros hide errors.
 """
 
@@ -18,7 +19,7 @@ import torch
 import torch_geometric
 
 sys.path.insert(0, str(Path(__file__).parent))
-from graphs import GRAPHS, arrays, joined
+from graphs import GRAPHS, NODE_GRAPH, arrays, joined
 
 Call = Callable[[torch.nn.Module, dict[str, torch.Tensor]], torch.Tensor]
 
@@ -37,6 +38,7 @@ def _numbers(module: torch.nn.Module, call: Call, graph: str, seed: int) -> dict
     given = arrays(graph)
     tensors = {name: torch.tensor(given[name], requires_grad=True) for name in ("nodes", "edges", "weights")}
     tensors["edge_index"] = torch.tensor(np.stack([given["senders"], given["receivers"]]))
+    tensors["node_graph"] = torch.tensor(NODE_GRAPH)
     torch.manual_seed(seed)
     with torch.no_grad():
         for value in module.parameters():

@@ -1,0 +1,44 @@
+"""A picture as a graph: its pixels are nodes, joined with those around them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from graphnn.graph import Graph
+from graphnn.types import Array
+
+
+def grid_graph(image: Array, reach: int = 1) -> Graph:
+    """Return the graph of a grid: every pixel joined, both ways, with those at most `reach` rows and columns away.
+
+    image: (h, w, c) features  ->  nodes (h * w, c), row by row; positions (h * w, 2), row and column. No loops.
+
+    With `kernels.Offset` this is where images meet graphs: Conv2D of size 2 reach + 1, stride 1 and as much padding as
+    reach is the sum over offsets of Offset((down, right)) h W, one weight for each offset.
+
+    Raises ValueError for an image without these three axes, and a reach below 1.
+
+    >>> grid_graph(np.ones((2, 3, 1)))
+    Graph(n_nodes=6, n_edges=22, nodes=(6, 1) float64, positions=(6, 2) float64; A[i, j] is the edge from j to i)
+    """
+    image = np.asarray(image)
+    if image.ndim != 3:
+        raise ValueError(f"grid_graph: expected an image (height, width, channels), got shape {image.shape}")
+    if reach < 1:
+        raise ValueError(f"grid_graph: reach must be 1 or more, got {reach}")
+    height, width, channels = image.shape
+    row, column = np.indices((height, width)).reshape(2, -1)
+    number = np.arange(height * width)
+    senders, receivers = [], []
+    for down in range(-reach, reach + 1):
+        for right in range(-reach, reach + 1):
+            inside = (row + down >= 0) & (row + down < height) & (column + right >= 0) & (column + right < width)
+            if (down, right) != (0, 0):
+                receivers.append(number[inside])
+                senders.append(number[inside] + down * width + right)
+    return Graph(
+        image.reshape(height * width, channels),
+        np.concatenate(senders),
+        np.concatenate(receivers),
+        positions=np.stack([row, column], axis=1),
+    )
