@@ -455,6 +455,54 @@ MODELS = [
     ),
 ]  # fmt: skip
 
+IMAGE = np.ones((2, 4, 4, 1))
+
+# norms, noise, grids, containers
+NOISE_AND_GRIDS = [
+    *(
+        bad(f"{type(layer).__name__} behind a pool", lambda layer=layer: gn.Sequential(gn.SumPool(), layer).init(0, PLAIN), TypeError, type(layer).__name__, "needs graphs", "array of shape (2, 3)", "before the pool")
+        for layer in (gn.InstanceNorm(), gn.GraphNorm(), gn.PairNorm(), gn.MeanSubtractionNorm(), gn.LayerNorm(per="graph"), gn.EdgeDropout(0.5), gn.PathDropout(0.5))
+    ),
+    *(
+        bad(f"{make.__name__} of everything", lambda make=make: make(1.0), ValueError, f"{make.__name__}: rate", "probability of dropping", "[0, 1)", "1.0")
+        for make in (gn.NodeDropout, gn.EdgeDropout, gn.PathDropout)
+    ),
+    bad("dropconnect of everything", lambda: gn.DropConnect(gn.Dense(1), 1.0), ValueError, "DropConnect: rate", "[0, 1)", "1.0"),
+    bad("a path of no edges", lambda: gn.PathDropout(0.5, length=0), ValueError, "PathDropout", "length of 1 edge or more", "got 0"),
+    bad("negative noise", lambda: gn.GaussianNoise(-1.0), ValueError, "GaussianNoise: scale", "0 or more", "-1.0"),
+    bad("noise of nan", lambda: gn.GaussianNoise(float("nan")), ValueError, "GaussianNoise: scale", "nan"),
+    bad("edges dropped without noise", lambda: gn.Sequential(gn.EdgeDropout(0.5)).apply({}, PLAIN, train=True), ValueError, "0.edgedropout", "training needs randomness", "rng=(seed, step)"),
+    bad("weights dropped without noise", lambda: gn.DropConnect(gn.Dense(1), 0.5).apply({"inner.weight": X.T, "inner.bias": X[0]}, X, train=True), ValueError, "inner.weight", "training needs randomness"),
+    bad("a norm per batch", lambda: gn.LayerNorm(per="batch"), ValueError, "LayerNorm: per must be 'node' or 'graph'", "'batch'"),
+    bad("edges kept by number", lambda: PLAIN.keep_edges([0, 1]), ValueError, "keep_edges: expected 11 booleans (one per edge)", "(2,) of int64"),
+    bad("too few edges kept", lambda: PLAIN.keep_edges([True]), ValueError, "keep_edges: expected 11 booleans", "(1,) of bool"),
+    bad("an image without channels", lambda: gn.Conv2D(1).init(0, IMAGE[..., 0]), ValueError, "Conv2D: expected an array (n, height, width, channels)", "(2, 4, 4)", "x[..., None]"),
+    bad("a sequence without channels", lambda: gn.Conv1D(1).init(0, IMAGE[..., 0, 0]), ValueError, "Conv1D: expected an array (n, length, channels)", "(2, 4)"),
+    bad("a window too large", lambda: gn.Conv2D(1, 5).init(0, IMAGE), ValueError, "Conv2D: a window of (5, 5) does not fit into a grid of (4, 4) padded by (0, 0)", "smaller size"),
+    bad("a pool too large", lambda: gn.AvgPool2D(5)({}, IMAGE), ValueError, "AvgPool2D: a window of (5, 5)"),
+    bad("too many sizes", lambda: gn.Conv1D(1, (3, 3)).init(0, IMAGE[0]), ValueError, "Conv1D: size must be 1 number(s) of 1 or more", "(3, 3)"),
+    bad("a stride of zero", lambda: gn.Conv2D(1, stride=0).init(0, IMAGE), ValueError, "Conv2D: stride must be 2 number(s) of 1 or more", "got 0"),
+    bad("a negative padding", lambda: gn.Conv2D(1, padding=-1).init(0, IMAGE), ValueError, "Conv2D: padding must be 2 number(s) of 0 or more", "got -1"),
+    bad("a pool of padding", lambda: gn.MaxPool2D(2, padding=2)({}, IMAGE), ValueError, "MaxPool2D: padding (2, 2) is more than half of size (2, 2)"),
+    *(
+        bad(f"graphs for {type(layer).__name__}", lambda layer=layer: layer.init(0, PLAIN), TypeError, type(layer).__name__, "array on a grid, got graphs", "behind a pool")
+        for layer in (gn.Conv1D(1), gn.Conv2D(1), gn.MaxPool2D(), gn.AvgPool2D(), gn.Flatten())
+    ),
+    bad("an image of two axes as a graph", lambda: gn.grid_graph(np.ones((2, 2))), ValueError, "grid_graph: expected an image (height, width, channels)", "(2, 2)"),
+    bad("a grid of no reach", lambda: gn.grid_graph(IMAGE[0], 0), ValueError, "grid_graph: reach must be 1 or more", "0"),
+    bad("an offset without positions", lambda: conv(k.Offset((0, 1)), PLAIN), gn.GraphError, "positions: Offset((0, 1)) needs positions of 2 dimensions", "got none"),
+    bad("an offset of other dimensions", lambda: gn.grid_graph(IMAGE[0]).kernel(k.Offset((0, 1, 0))), gn.GraphError, "needs positions of 3 dimensions, got those of 2"),
+    bad("no widths", lambda: gn.MLP(()), ValueError, "MLP: needs at least one width"),
+    bad("nothing to join", gn.Concat, ValueError, "Concat: needs at least one layer"),
+    bad("graphs beside arrays", lambda: gn.Concat(gn.GraphConv(2), gn.SumPool()).init(0, PLAIN), ValueError, "Concat: the layers give arrays (2,) and graphs (7,)", "one kind"),
+    bad("a number side by side", lambda: gn.Concat(3), TypeError, "Concat: member 0 is a int"),
+    bad("half the names", lambda: gn.Parallel(gn.Dense(1), label=gn.Dense(1)), TypeError, "Parallel: got 1 unnamed and 1 named layers", "name all"),
+    bad("nothing in parallel", gn.Parallel, TypeError, "Parallel: got 0 unnamed and 0 named layers"),
+    bad("a list in parallel", lambda: gn.Parallel([gn.Dense(1)]), TypeError, "Parallel: member 0 is a list", "unpack it: Parallel(*layers)"),
+    bad("a lambda of edges", lambda: gn.Lambda(np.abs, of="edges"), ValueError, "Lambda: of must be 'features' or 'graphs'", "'edges'"),
+    bad("an activation as member", lambda: gn.Sequential(gn.relu), TypeError, "a function of one argument", "Lambda(relu)"),
+]  # fmt: skip
+
 LABELS, SEEN = np.zeros(7, int), np.arange(7) == 0
 
 PROPAGATION = [
@@ -473,7 +521,7 @@ PROPAGATION = [
     bad("labels too few", lambda: spread_labels(PLAIN, LABELS[:3], SEEN[:3]), ValueError, "signal has shape (3, 1)", "7 rows"),
 ]  # fmt: skip
 
-EVERY = [*GRAPHS, *NETWORKX, *PACK, *BATCHES, *MODELS, *PROPAGATION]
+EVERY = [*GRAPHS, *NETWORKX, *PACK, *BATCHES, *MODELS, *NOISE_AND_GRIDS, *PROPAGATION]
 
 
 @pytest.mark.parametrize("case", EVERY, ids=str)

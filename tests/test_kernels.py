@@ -307,7 +307,14 @@ def test_kernels_that_cannot_follow_traced_weights_refuse_them(layout):
 
 @pytest.mark.parametrize(
     "kernel",
-    [k.Heat(0.5), k.Power(k.laplacian, 2), k.Chebyshev(3), k.PersonalizedPageRank(0.1), k.Distance(2)],
+    [
+        k.Heat(0.5),
+        k.Power(k.laplacian, 2),
+        k.Chebyshev(3),
+        k.PersonalizedPageRank(0.1),
+        k.Distance(2),
+        k.Offset((1, 0)),
+    ],
     ids=repr,
 )
 def test_a_kernel_with_a_setting_is_a_value(kernel):
@@ -393,3 +400,32 @@ def test_a_walker_moves_and_is_never_lost():
     np.testing.assert_allclose(graph.kernel(k.transition).sum(axis=0)[:-1], 1, rtol=1e-13)
     with pytest.raises(gn.GraphError, match="node 1 has weighted degree -1"):
         gn.Graph(np.ones((2, 1)), [1], [0], weights=[-1.0]).kernel(k.transition)
+
+
+class TestOffset:
+    graph = gn.Graph(
+        np.ones((4, 1)),
+        [0, 1, 2, 3, 1],
+        [1, 0, 1, 1, 2],
+        weights=[2, 3, 4, 5, 6],
+        positions=[[0, 0], [0, 1], [0, 2], [1, 1]],
+    )
+
+    def test_it_has_the_weights_of_the_edges_that_come_from_there(self):
+        right, below = self.graph.kernel(k.Offset((0, 1))), self.graph.kernel(k.Offset((1, 0)))
+        assert {(*ij, v) for ij, v in np.ndenumerate(right) if v} == {(0, 1, 3.0), (1, 2, 4.0)}
+        assert {(*ij, v) for ij, v in np.ndenumerate(below) if v} == {(1, 3, 5.0)}
+        np.testing.assert_array_equal(self.graph.kernel(k.Offset((0, 0))), np.eye(4))
+
+    def test_all_offsets_together_are_the_adjacency(self):
+        offsets = [(0, 1), (0, -1), (1, 0), (-1, 0)]
+        total = sum(self.graph.kernel(k.Offset(offset)) for offset in offsets)
+        np.testing.assert_array_equal(total, self.graph.adjacency.toarray())
+
+    def test_it_follows_edge_weights(self):
+        batch = gn.pack(self.graph)
+
+        def heard(w):
+            return batch.replace(weights=w).propagate(k.Offset((0, 1)), batch.nodes).sum()
+
+        assert gn.grad(heard)(batch.weights).tolist() == [0, 1, 1, 0, 0]

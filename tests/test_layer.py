@@ -289,3 +289,22 @@ def test_a_hint_neither_stops_twice_nor_names_what_is_in_its_place():
         model(params, np.ones((3, 2)))
     assert "did you mean '1.dense.bais'? Call model.init" in str(caught.value)
     assert "'0.dense.bias'" not in str(caught.value)
+
+
+def test_a_scope_with_other_values_is_for_layers_inside_and_records_as_one():
+    class Doubled(gn.Layer):
+        inner = gn.Sequential(gn.Dense(2), gn.BatchNorm())
+
+        def forward(self, params, x):
+            inner = params.scope("inner")
+            return self.inner(inner.replace({"0.dense.weight": 2 * inner["0.dense.weight"]}), x)
+
+    x = np.random.default_rng(0).normal(size=(5, 3))
+    params = {f"inner.{name}": value for name, value in Doubled.inner.init(0, x).items()}
+    kept = {name: value.copy() for name, value in params.items()}
+    out, updates = Doubled().apply(params, x, train=True)
+    inside = {name.removeprefix("inner."): value for name, value in params.items()}
+    wanted, new = Doubled.inner.apply({**inside, "0.dense.weight": 2 * inside["0.dense.weight"]}, x, train=True)
+    np.testing.assert_array_equal(out, wanted)
+    assert {name.removeprefix("inner.") for name in updates} == set(new)
+    assert all((params[name] == kept[name]).all() for name in kept)

@@ -136,3 +136,76 @@ def test_a_subclass_of_sequential_prints_as_one():
         pass
 
     assert repr(MyNet(gn.Dense(4), head=gn.Dense(1))) == "MyNet(Dense(4), head=Dense(1))"
+
+
+class TestParallel:
+    def test_unnamed_members_give_a_tuple_and_named_ones_a_dict(self):
+        x = np.ones((2, 3))
+        layer = gn.Parallel(gn.Dense(1), gn.Dense(2, gn.tanh))
+        p = cases.parameters(layer, x)
+        first, second = layer(p, x)
+        np.testing.assert_allclose(first, x @ p["0.dense.weight"] + p["0.dense.bias"])
+        np.testing.assert_allclose(second, np.tanh(x @ p["1.dense.weight"] + p["1.dense.bias"]))
+        named = gn.Parallel(size=gn.Dense(1), label=gn.Dense(2, gn.tanh))
+        out = named({name.replace("0.dense", "size").replace("1.dense", "label"): v for name, v in p.items()}, x)
+        assert list(out) == ["size", "label"]
+        np.testing.assert_array_equal(out["label"], second)
+
+    def test_heads_of_one_encoder_have_gradients(self):
+        model = gn.Sequential(gn.GraphConv(4, gn.relu), gn.SumPool(), gn.Parallel(size=gn.Dense(1), label=gn.Dense(2)))
+        params = cases.parameters(model, batch)
+        grads = gn.grad(lambda p: cases.total(model(p, batch)["size"]))(params)
+        assert grads["0.graphconv.weight"].any()
+        assert not grads["2.parallel.label.weight"].any()
+
+
+class TestConcat:
+    def test_convolutions_with_different_kernels_stand_side_by_side(self):
+        near, far = gn.GraphConv(2, gn.tanh), gn.GraphConv(3, kernel=gn.kernels.Power(gn.kernels.adjacency, 2))
+        layer = gn.Concat(near, far=far)
+        p = cases.parameters(layer, batch)
+        out = layer(p, batch)
+        scopes = ("0.graphconv.", "far.")
+        parts = [
+            part({n.removeprefix(scope): v for n, v in p.items() if n.startswith(scope)}, batch).nodes
+            for part, scope in zip((near, far), scopes, strict=True)
+        ]
+        np.testing.assert_array_equal(out.nodes, np.concatenate(parts, axis=1))
+        assert out.packed is batch.packed
+
+    def test_pools_stand_side_by_side(self):
+        pools = (gn.SumPool(), gn.MeanPool(), gn.MaxPool())
+        wanted = np.concatenate([pool({}, batch) for pool in pools], axis=1)
+        np.testing.assert_array_equal(gn.Concat(*pools)({}, batch), wanted)
+
+    def test_the_same_object_is_the_same_weights(self):
+        dense = gn.Dense(2)
+        layer = gn.Concat(dense, dense)
+        p = layer.init(0, batch)
+        assert sorted(p) == ["0.dense.bias", "0.dense.weight"]
+        assert repr(layer) == "Concat((a := Dense(2)), a)"
+        out = layer(p, batch).nodes
+        np.testing.assert_array_equal(out[:, :2], out[:, 2:])
+
+
+def test_mlp_is_dense_after_dense():
+    model, x = gn.MLP((4, 5, 2), gn.tanh, gn.sigmoid), np.random.default_rng(0).normal(size=(6, 3))
+    p = cases.parameters(model, x)
+    h = np.tanh(np.tanh(x @ p["0.weight"] + p["0.bias"]) @ p["1.weight"] + p["1.bias"])
+    wanted = 1 / (1 + np.exp(-(h @ p["2.weight"] + p["2.bias"])))
+    np.testing.assert_allclose(model(p, x), wanted, rtol=1e-13)
+    assert gn.MLP(3) == gn.MLP([3]) == gn.MLP((3,))
+    assert repr(gn.MLP([8, 1], gn.tanh)) == "MLP((8, 1), activation=tanh)"
+
+
+def thinner(graphs):
+    return graphs.keep_edges(graphs.senders < graphs.receivers)
+
+
+def test_lambda_is_a_function_of_features_or_of_graphs():
+    np.testing.assert_array_equal(gn.Lambda(np.abs)({}, batch).nodes, np.abs(batch.nodes))
+    np.testing.assert_array_equal(gn.Lambda(gn.relu)({}, batch.nodes), np.maximum(batch.nodes, 0))
+    layer = gn.Lambda(thinner, of="graphs")
+    assert layer({}, batch).n_edges < batch.n_edges
+    assert repr(layer) == "Lambda(thinner, of='graphs')"
+    assert pickle.loads(pickle.dumps(layer)) == layer
