@@ -4,7 +4,7 @@ A value is a frozen dataclass, and what it is follows from its name and its fiel
 
     {"$new": "graphnn.layers.Dense", "width": 8, "activation": {"$name": "graphnn.ops.relu"}}
 
-    $new     an object by the name of its class, with its fields beside; `$members` are those of a Sequential
+    $new     an object by the name of its class, with its fields beside; `$members` are those of a container
     $as      the number of an object that comes again, as {"$same": number}: shared layers come back shared
     $name    a function or a class
     $tuple, $float, $scalar     what JSON has no word for: tuples, inf and nan, NumPy scalars
@@ -29,7 +29,7 @@ import numpy as np
 from graphnn import chem, initializers, kernels, layers, losses, metrics, ops, optim, schedules, uncertainty
 from graphnn.checks import listing, nearest
 from graphnn.datasets import attributes
-from graphnn.layers import Sequential
+from graphnn.layers.containers import CONTAINERS
 
 MODULES = (layers, kernels, ops, initializers, losses, metrics, optim, schedules, uncertainty, chem, attributes)
 """Where names may come from. Their functions and dataclasses can be named in a file; nothing else can."""
@@ -153,7 +153,7 @@ class _Writer:
             )
         node = {"$new": self._name(cls, place)}
         self.met[id(value)] = (value, node)  # the value too, so that no other takes its id
-        if _is_sequential(cls):
+        if _has_members(cls):
             members = zip(value.given, self._each(value.layers, place), strict=True)
             node["$members"] = [list(pair) for pair in members]
             return node
@@ -237,8 +237,8 @@ class _Reader:
         if not _is_value(cls):
             raise ValueError(f"{place}: {name!r} is nothing a file may make; wanted a layer or another dataclass")
         parts = {key: part for key, part in data.items() if key not in ("$new", "$as")}
-        if _is_sequential(cls):
-            value = self._sequential(cls, parts, place)
+        if _has_members(cls):
+            value = self._container(cls, parts, place)
         else:
             settings = {key: self.read(part, f"{place}.{key}") for key, part in parts.items()}
             value = _make(cls, settings, place, declared=name in self.names)
@@ -248,7 +248,7 @@ class _Reader:
             self.shared[data["$as"]] = value
         return value
 
-    def _sequential(self, cls: type, parts: dict, place: str) -> Any:
+    def _container(self, cls: type, parts: dict, place: str) -> Any:
         match parts:
             case {"$members": list(members), **rest} if not rest and all(_is_member(pair) for pair in members):
                 names = [name for name, _ in members if name is not None]
@@ -274,8 +274,8 @@ def _is_value(cls: Any) -> bool:
     return is_dataclass(cls) or (cls.__init__ is object.__init__ and cls.__new__ is object.__new__)
 
 
-def _is_sequential(cls: type) -> bool:
-    return issubclass(cls, Sequential) and cls.__init__ is Sequential.__init__
+def _has_members(cls: type) -> bool:
+    return any(issubclass(cls, kind) and cls.__init__ is kind.__init__ for kind in CONTAINERS)
 
 
 def _settings(value: Any) -> dict[str, Any]:

@@ -13,8 +13,8 @@ def grid_graph(image: Array, reach: int = 1) -> Graph:
 
     image: (h, w, c) features  ->  nodes (h * w, c), row by row; positions (h * w, 2), row and column. No loops.
 
-    With `kernels.Offset` this is where images meet graphs: Conv2D of size 2 reach + 1, stride 1 and as much padding as
-    reach is the sum over offsets of Offset((down, right)) h W, one weight for each offset.
+    Here images meet graphs: Conv2D of size 2 reach + 1, stride 1 and as much padding as reach is MultiKernelConv on
+    this graph, with the kernels `kernels.Offset((down, right))` of all these offsets.
 
     Raises ValueError for an image without these three axes, and a reach below 1.
 

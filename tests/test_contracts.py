@@ -176,6 +176,7 @@ LAYERS = [
     thinned(gn.EdgeDropout(0.4, gn.GraphConv(2)), "training"),
     thinned(gn.EdgeDropout(0.5, gn.GraphConv(2, gn.tanh, kernel=k.adjacency), undirected=True), "bonds"),
     thinned(gn.Sequential(gn.EdgeDropout(0.4), gn.GINConv(2, gn.tanh)), "thinner"),
+    thinned(gn.Sequential(gn.EdgeDropout(0.4), gn.GATConv(2)), "attention"),
     Row(gn.Sequential(gn.EdgeDropout(0.4), gn.Edges()), "edges", level="edge", attributes=("edges",)),
     thinned(gn.PathDropout(0.4, 2, gn.GraphConv(2)), "training"),
     Row(gn.DropConnect(gn.GraphConv(2, gn.tanh), 0.4)),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphnn.layer import Layer, show
-from graphnn.layers.containers import Sequential
+from graphnn.layers.containers import CONTAINERS
 from graphnn.types import Params, is_statistic
 from graphnn.uncertainty import Ensemble
 
@@ -19,7 +19,7 @@ def tree(model: Layer, params: Params) -> str:
 
     A layer inside a layer is indented below it; layers that share a name share their numbers.
 
-    >>> from graphnn.layers import Dense, Residual
+    >>> from graphnn.layers import Dense, Residual, Sequential
     >>> model = Sequential(Dense(4), Residual(Dense(4)), head=Dense(1))
     >>> print(tree(model, model.init(0, np.ones((1, 3)))))
     Sequential             41
@@ -48,7 +48,7 @@ def _inner(layer: Any) -> Iterator[tuple[str, Any]]:
     """Give the layers that a layer is made of, with their scopes."""
     if isinstance(layer, Ensemble):
         yield from ((f"net{i}", layer.member) for i in range(layer.count))
-    elif isinstance(layer, Sequential):
+    elif isinstance(layer, CONTAINERS):
         yield from dict(zip(layer.names, layer.layers, strict=True)).items()
     elif isinstance(layer, Layer) and is_dataclass(layer):
         yield from ((f.name, value) for f in fields(layer) if isinstance(value := getattr(layer, f.name), Layer))

@@ -135,6 +135,10 @@ class Concat(Layer):
         return _show_members(self)
 
 
+CONTAINERS = (Sequential, Parallel, Concat)
+"""Those made as (*layers, **named), with `layers`, `names` and `given`."""
+
+
 @dataclass(frozen=True)
 class MLP(Layer):
     """A multilayer perceptron: Dense layers of these widths, `activation` between them and `final` at the end.

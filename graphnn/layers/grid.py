@@ -1,7 +1,7 @@
 """Layers on grids: sequences (n, length, c) and images (n, h, w, c), channels last. What a window sees is one row.
 
-The same as graph layers on the graph of a grid, for which see `kernels.Offset` and `grid_graph`: a convolution is a sum
-over its cells of (the kernel that looks one offset away) times features times the weight of that cell.
+A grid is a graph, and a convolution of images one of graphs: on `grid_graph(image)` it is MultiKernelConv with the
+kernels `kernels.Offset((down, right))`, one for each cell of the window.
 """
 
 from __future__ import annotations

@@ -114,13 +114,11 @@ class TestAGridIsAGraph:
         p = cases.parameters(conv, IMAGES)
         batch = gn.pack([gn.grid_graph(image, reach) for image in IMAGES])
         offsets = [(i - reach, j - reach) for i in range(size) for j in range(size)]
+        same = gn.MultiKernelConv(2, tuple(gn.kernels.Offset(offset) for offset in offsets))
         weights = p["weight"].reshape(len(offsets), 3, 2)
+        params = {"bias": p["bias"], **{f"weight{k}": weight for k, weight in enumerate(weights)}}
         for layout in ("sparse", "list", "dense"):
-            graphs = batch.with_layout(layout)
-            out = p["bias"] + sum(
-                graphs.propagate(gn.kernels.Offset(offset), graphs.nodes @ weight)
-                for offset, weight in zip(offsets, weights, strict=True)
-            )
+            out = same(params, batch.with_layout(layout)).nodes
             np.testing.assert_allclose(out.reshape(2, 5, 4, 2), conv(p, IMAGES), rtol=0, atol=1e-12)
 
     def test_the_mean_of_all_neighbours_is_a_graph_convolution_with_the_random_walk(self):
