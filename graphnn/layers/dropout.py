@@ -54,7 +54,7 @@ class Dropout(Layer):
 class NodeDropout(Layer):
     """In training each row is set to 0 as a whole with probability `rate`, the others multiplied by 1 / (1 - rate).
 
-    DropNode of Feng et al., NeurIPS 2020 (arXiv:2005.11079), eq. 1: a node falls silent, so its neighbours have to do
+    DropNode of Feng et al., NeurIPS 2020 (arXiv:2005.11079): a node falls silent, so its neighbours have to do
     without it; it still listens. PyTorch Geometric's dropout_node is another thing, it removes the edges of some nodes
     and rescales nothing. Constant sparse features stay sparse.
 
@@ -85,7 +85,7 @@ class NodeDropout(Layer):
 class EdgeDropout(Layer):
     """In training each edge is gone with probability `rate`; with undirected=True its two directions go together.
 
-    DropEdge of Rong et al., ICLR 2020 (arXiv:1907.10903), section 3.1. Edges that stay keep their weights, nothing is
+    DropEdge of Rong et al., ICLR 2020 (arXiv:1907.10903). Edges that stay keep their weights, nothing is
     rescaled; kernels made of edges are computed anew, so the degrees of `normalized_adjacency` are those of what is
     left, as in the paper. Kernels that the graphs came with stay. PyTorch Geometric: dropout_edge.
 

@@ -98,7 +98,7 @@ def mean_of_graph(h: Array, graphs: Batch) -> Array:
 class InstanceNorm(Layer):
     """Instance normalisation: h' = (h - mean) / sqrt(var + eps), feature by feature over the nodes of each graph.
 
-    Ulyanov et al. 2016 (arXiv:1607.08022), eq. 4, the nodes of a graph in the place of the pixels of an image. With
+    Ulyanov et al. 2016 (arXiv:1607.08022), the nodes of a graph in the place of the pixels of an image. With
     affine=True times scale plus shift. The same in training and evaluation: PyTorch Geometric's InstanceNorm without
     its running statistics. A graph of a single node becomes 0 (or the shift).
 

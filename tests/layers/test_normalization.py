@@ -226,7 +226,7 @@ def test_far_from_zero_nothing_is_lost_but_the_digits_of_the_input(layer):
 
 
 def test_pair_norm_keeps_the_mean_squared_distance_of_two_nodes():
-    """Zhao & Akoglu 2020, section 3.2: the sum over pairs of squared distances is 2 n^2 s^2."""
+    """Zhao & Akoglu 2020: the sum over pairs of squared distances is 2 n^2 s^2."""
     batch = gn.pack(gn.Graph(np.random.default_rng(0).normal(size=(6, 3))))
     h = gn.PairNorm(2.0, eps=0.0)({}, batch).nodes
     distances = ((h[:, None] - h[None]) ** 2).sum(axis=-1)

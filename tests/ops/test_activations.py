@@ -119,7 +119,7 @@ def test_the_slope_at_zero_is_that_from_the_left(activation, slope):
 
 
 def test_selu_keeps_mean_and_variance_of_normal_numbers():
-    """The fixed point of Klambauer et al. 2017, section 2: mean 0 and variance 1 go to themselves."""
+    """The fixed point of Klambauer et al. 2017: mean 0 and variance 1 go to themselves."""
     points, weights = np.polynomial.hermite_e.hermegauss(200)
     weights = weights / weights.sum()
     out = ops.selu(points)
