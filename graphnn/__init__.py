@@ -16,6 +16,7 @@ from graphnn import (
     propagation,
     schedules,
     splits,
+    testing,
     uncertainty,
 )
 from graphnn.autodiff import flatten, grad, hvp, jvp, multi_grad, value_and_grad
@@ -323,6 +324,7 @@ __all__ = [
     "steps",
     "table",
     "tanh",
+    "testing",
     "to_networkx",
     "tree",
     "uncertainty",

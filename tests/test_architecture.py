@@ -23,10 +23,10 @@ FLOORS = {
     "layer": 6, "layers.edges": 6, "propagation": 6, "losses": 6, "metrics": 6, "optim": 6, "schedules": 6, "splits": 6,
     "insight.plot": 6, "insight.panels": 6,
     "layers": 7,
-    "models": 8, "transforms": 8, "testing": 8, "training": 8, "insight": 8, "chem": 8, "datasets": 8,
+    "models": 8, "transforms": 8, "training": 8, "insight": 8, "chem": 8, "datasets": 8,
     "uncertainty": 8,
     "insight.tree": 9, "estimators": 9, "architecture": 9, "archive": 9,
-    "checkpoint": 10,
+    "checkpoint": 10, "testing": 10,
     "": 11,  # the public face, graphnn/__init__.py
     "demo": 12, "demo.baselines": 8,  # programs are written against the public face, like those of any user
     "study": 12, "study.rows": 12, "study.metrics": 12, "study.domain": 12,
@@ -87,6 +87,11 @@ BESIDE = {
     ("chem.features", "chem.smiles"),
     ("chem.molecules", "chem.smiles"),
     ("chem.molecules", "chem.features"),
+    ("testing.laws", "testing.flavours"),
+    ("testing.laws", "testing.trial"),
+    ("testing.table", "testing.flavours"),
+    ("testing.table", "testing.laws"),
+    ("testing.table", "testing.trial"),
 }
 FOLDERS = (
     "layers",
@@ -96,6 +101,7 @@ FOLDERS = (
     "demo",
     "chem",
     "study",
+    "testing",
 )  # their __init__ may gather the folder's own files
 
 LAZY = (

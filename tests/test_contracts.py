@@ -1,4 +1,7 @@
-"""Every layer x every flavour of graph x every law. A new layer is one new row of LAYERS."""
+"""Every layer x every flavour of graph x every law. A new layer is one new row of LAYERS.
+
+The laws are those of graphnn.testing, which holds layers of users to them too.
+"""
 
 from __future__ import annotations
 
@@ -7,38 +10,18 @@ import os
 import pickle
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
-import autograd
 import cases
 import numpy as np
 import pytest
-from autograd.test_util import check_grads
-from cases import DEGENERATE, FLAVOURS, SEVERAL, GatedConv, GraphGRU, Losses, added, as_images, as_sequences
+from cases import GatedConv, GraphGRU, Losses, added, as_images, as_sequences
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import graphnn as gn
 from graphnn import kernels as k
-
-
-@dataclass(frozen=True)
-class Row:
-    """A layer and what it needs; what its rows stand for; and the laws it is exempt from."""
-
-    layer: gn.Layer
-    note: str = ""
-    level: str = "node"  # a row of the output is a node, an edge or a graph
-    attributes: tuple[str, ...] = ()
-    train: bool = False
-    batch_statistics: bool = False  # in training, sees the other graphs of the batch
-    noisy: bool = False  # in training, its noise goes with the place of a row
-    noisy_edges: bool = False  # in training, its noise goes with the place of an edge
-    follows_weights: bool = True  # can be differentiated with respect to the edge weights
-
-    def __str__(self) -> str:
-        return f"{type(self.layer).__name__}{self.note and '-' + self.note}"
+from graphnn.testing import LAWS, Row, laws, trial
 
 
 def conv(kernel: object, note: str, follows_weights: bool = True) -> Row:
@@ -226,243 +209,22 @@ LAYERS = [
     Row(gn.JumpingKnowledge(gn.Sequential(gn.GraphConv(3, gn.tanh), gn.Dense(3)), "max"), "max"),
     Row(gn.JumpingKnowledge(gn.Sequential(gn.GraphConv(3, gn.tanh), gn.Dense(3)), "lstm"), "lstm"),
 ]
-FEATURES = ("nodes", "edges", "globals", "positions")
 KINDS = list({repr(row.layer): row for row in LAYERS}.values())
+LAW_AND_FLAVOUR = [
+    pytest.param(law, flavour, id=f"{law.check.__name__}-{flavour}") for law in LAWS for flavour in law.flavours
+]
 
 
-def pack(row: Row, graphs: str | list[gn.Graph], layout: str = "sparse", dtype: type = np.float64) -> gn.Batch:
-    if isinstance(graphs, str):
-        graphs = made(row, graphs, dtype)
-    return gn.pack(graphs, layout=layout)
+def made(row: Row, flavour: str) -> list[gn.Graph]:
+    return gn.testing.graphs(flavour, row.attributes)
 
 
-def made(row: Row, flavour: str, dtype: type = np.float64) -> list[gn.Graph]:
-    return cases.graphs(flavour, dtype=dtype, **dict.fromkeys(row.attributes, True))
-
-
-def parameters(row: Row, dtype: type = np.float64) -> dict[str, np.ndarray]:
-    """Return the parameters of a row, the same for every flavour."""
-    return cases.parameters(row.layer, pack(row, "path", dtype=dtype), dtype=dtype)
-
-
-def apply(row: Row, params: dict, batch: gn.Batch) -> object:
-    return cases.array(row.layer.apply(params, batch, train=row.train, rng=(0, 1))[0])
-
-
-def leaves_of(row: Row, params: dict, batch: gn.Batch) -> dict[str, np.ndarray]:
-    """Return everything a gradient can be taken of: parameters, features of all kinds, edge weights."""
-    leaves = {f"params.{name}": value for name, value in params.items()}
-    leaves |= {name: getattr(batch, name) for name in FEATURES if getattr(batch, name) is not None}
-    if row.follows_weights:
-        leaves["weights"] = np.ones(batch.n_edges, batch.dtype) if batch.weights is None else batch.weights
-    return leaves
-
-
-def of_leaves(row: Row, batch: gn.Batch, leaves: dict) -> object:
-    params = {name.partition(".")[2]: value for name, value in leaves.items() if name.startswith("params.")}
-    graphs = batch.replace(**{name: leaves[name] for name in FEATURES if name in leaves})
-    if row.follows_weights:
-        graphs = graphs.replace(weights=leaves["weights"])
-    return apply(row, params, graphs)
-
-
-def outcome(row: Row, params: dict, batch: gn.Batch) -> dict[str, np.ndarray]:
-    """Return the output and the gradient of everything; the output is computed along both ways there are."""
-    leaves = leaves_of(row, params, batch)
-    out = apply(row, params, batch)
-    tape = gn.autodiff.value_and_grad(lambda leaves: cases.total(of_leaves(row, batch, leaves)))
-    value, grads = tape(leaves)
-    assert value == pytest.approx(np.sin(out).sum(), rel=1e-12, abs=1e-12)
-    return {"out": out, **grads}
-
-
-def assert_same(got: dict, wanted: dict, tolerance: float = 1e-12) -> None:
-    assert got.keys() == wanted.keys()
-    for name, value in wanted.items():
-        scale = max(1.0, np.abs(value).max(initial=0.0))
-        np.testing.assert_allclose(got[name], value, rtol=0, atol=tolerance * scale, err_msg=name)
-
-
-every_layer = pytest.mark.parametrize("row", LAYERS, ids=str)
-every_flavour = pytest.mark.parametrize("flavour", FLAVOURS)
-
-
-def shuffles(graphs: list[gn.Graph], count: str, seed: int = 0) -> list[np.ndarray]:
-    rng = np.random.default_rng(seed)
-    return [rng.permutation(getattr(graph, count)) for graph in graphs]
-
-
-def joined(orders: list[np.ndarray]) -> np.ndarray:
-    starts = np.cumsum([0] + [len(order) for order in orders])
-    return np.concatenate([order + start for order, start in zip(orders, starts, strict=False)]).astype(int)
-
-
-def blocks(graphs: list[gn.Graph], count: str, order: np.ndarray) -> np.ndarray:
-    """Return the rows of the graphs' nodes or edges, graph by graph in another order."""
-    sizes = [getattr(graph, count) for graph in graphs]
-    starts = np.cumsum([0, *sizes])
-    return np.concatenate([np.arange(starts[i], starts[i + 1]) for i in order])
-
-
-def assert_nodes_permute(row: Row, graphs: list[gn.Graph], seed: int) -> None:
-    orders, params = shuffles(graphs, "n_nodes", seed), parameters(row)
-    wanted = outcome(row, params, pack(row, graphs))
-    turned = [cases.permuted_nodes(graph, order) for graph, order in zip(graphs, orders, strict=True)]
-    for name in wanted.keys() & {"nodes", "positions"}:
-        wanted[name] = wanted[name][joined(orders)]
-    if row.level == "node":
-        wanted["out"] = wanted["out"][joined(orders)]
-    assert_same(outcome(row, params, pack(row, turned)), wanted)
-
-
-def assert_edges_permute(row: Row, graphs: list[gn.Graph], seed: int) -> None:
-    orders, params = shuffles(graphs, "n_edges", seed), parameters(row)
-    wanted = outcome(row, params, pack(row, graphs))
-    turned = [cases.permuted_edges(graph, order) for graph, order in zip(graphs, orders, strict=True)]
-    for name in ("weights", "edges", *(["out"] if row.level == "edge" else [])):
-        if name in wanted:
-            wanted[name] = wanted[name][joined(orders)]
-    assert_same(outcome(row, params, pack(row, turned)), wanted)
-
-
-@every_layer
-@every_flavour
-class TestEveryLayerOnEveryGraph:
-    def test_three_layouts_agree(self, row, flavour):
-        params = parameters(row)
-        wanted = outcome(row, params, pack(row, flavour))
-        for layout in ("list", "dense"):
-            assert_same(outcome(row, params, pack(row, flavour, layout)), wanted)
-
-    def test_permuting_nodes_permutes_rows(self, row, flavour):
-        if row.noisy:
-            pytest.skip("noise goes with the place of a row")
-        assert_nodes_permute(row, made(row, flavour), 0)
-
-    def test_the_order_of_edges_does_not_matter(self, row, flavour):
-        if row.noisy_edges:
-            pytest.skip("noise goes with the place of an edge")
-        assert_edges_permute(row, made(row, flavour), 0)
-
-    def test_the_order_of_graphs_permutes_blocks(self, row, flavour):
-        if row.noisy:
-            pytest.skip("noise goes with the place of a row")
-        graphs, params = made(row, flavour), parameters(row)
-        order = np.random.default_rng(1).permutation(len(graphs))
-        wanted = outcome(row, params, pack(row, graphs))
-        rows = {"graph": order, **{unit: blocks(graphs, f"n_{unit}s", order) for unit in ("node", "edge")}}
-        levels = {"out": row.level, "nodes": "node", "edges": "edge", "weights": "edge", "globals": "graph"}
-        levels |= {"positions": "node"}
-        for name, level in levels.items():
-            if name in wanted:
-                wanted[name] = wanted[name][rows[level]]
-        assert_same(outcome(row, params, pack(row, [graphs[i] for i in order])), wanted)
-
-    def test_a_graph_does_not_see_its_neighbours_in_the_batch(self, row, flavour):
-        if row.batch_statistics or row.noisy:
-            pytest.skip("in training, batch statistics are those of the batch and noise goes with the place")
-        graphs, params = made(row, flavour), parameters(row)
-        alone = [outcome(row, params, pack(row, [graph])) for graph in graphs]
-        wanted = {
-            name: sum(one[name] for one in alone)
-            if name.startswith("params.")
-            else np.concatenate([one[name] for one in alone if len(one[name])] or [alone[0][name]])
-            for name in alone[0]
-        }
-        assert_same(outcome(row, params, pack(row, graphs)), wanted)
-
-    def test_the_adjoint_is_the_adjoint(self, row, flavour):
-        batch = pack(row, flavour)
-        leaves = leaves_of(row, parameters(row), batch)
-        rng = np.random.default_rng(2)
-        along = {name: rng.normal(size=value.shape) for name, value in leaves.items()}
-        out, pushed = gn.jvp(lambda leaves: of_leaves(row, batch, leaves), leaves, along)
-        u = rng.normal(size=out.shape)
-        pulled = gn.grad(lambda leaves: (of_leaves(row, batch, leaves) * u).sum())(leaves)
-        terms = [(pulled[name] * along[name]).sum() for name in leaves]
-        assert (u * pushed).sum() == pytest.approx(sum(terms), abs=1e-12 * (1 + np.abs(terms).sum()))
-
-    def test_float32_stays_float32(self, row, flavour):
-        params, batch = parameters(row, np.float32), pack(row, flavour, dtype=np.float32)
-        assert {value.dtype for value in row.layer.init(0, batch).values()} <= {np.dtype(np.float32)}
-        leaves = leaves_of(row, params, batch)
-        grads = gn.grad(lambda leaves: cases.total(of_leaves(row, batch, leaves)))(leaves)
-        found = {"out": apply(row, params, batch), **grads}
-        assert [name for name, value in found.items() if value.dtype != np.float32] == []
-
-    def test_a_call_changes_nothing(self, row, flavour):
-        graphs, params = made(row, flavour), parameters(row)
-        batch = pack(row, graphs)
-        before = pickle.dumps((graphs, params, batch))
-        outcome(row, params, batch)
-        assert pickle.dumps((graphs, params, batch)) == before
-
-    def test_the_same_call_gives_the_same_bits(self, row, flavour):
-        batch, params = pack(row, flavour), parameters(row)
-        first, again = (outcome(row, params, b) for b in (batch, pack(row, flavour)))
-        assert all(first[name].tobytes() == again[name].tobytes() for name in first)
-        assert row.layer.init(3, batch).keys() == params.keys()
-
-    def test_autograd_gives_the_same_gradients(self, row, flavour):
-        batch = pack(row, flavour)
-        leaves = leaves_of(row, parameters(row), batch)
-
-        def loss(leaves):
-            return cases.total(of_leaves(row, batch, {name: leaves[name] for name in names}))
-
-        names = list(leaves)
-        assert_same(gn.grad(loss)(leaves), autograd.grad(loss)(leaves), 1e-14)
-
-
-@every_layer
-@pytest.mark.parametrize("flavour", DEGENERATE)
-def test_degenerate_graphs_give_finite_numbers_without_a_warning(row, flavour):
-    found = outcome(row, parameters(row), pack(row, flavour))
-    assert all(np.isfinite(value).all() for value in found.values())
-
-
-@every_layer
-def test_a_batch_of_no_graphs_works(row):
-    found = outcome(row, parameters(row), pack(row, "mixed")[[]])
-    assert len(found["out"]) == 0
-    assert all(np.isfinite(value).all() for value in found.values())
-
-
-@every_layer
-@pytest.mark.parametrize("flavour", ["mixed", "directed"])
-def test_gradients_match_finite_differences_to_second_order(row, flavour):
-    batch = pack(row, flavour)
-    leaves = leaves_of(row, parameters(row), batch)
-    if "codes" in row.attributes:
-        leaves.pop("nodes")
-    if "relations" in row.attributes:
-        leaves.pop("edges")
-    vector, unflatten = gn.flatten(leaves)
-
-    def function(vector):
-        return of_leaves(row, batch, unflatten(vector))
-
-    np.random.seed(0)  # noqa: NPY002 - check_grads draws its directions there
-    check_grads(function, modes=["fwd", "rev"], order=2)(vector)
-
-
-@every_layer
-@pytest.mark.parametrize("flavour", SEVERAL)
-@pytest.mark.parametrize("layout", ["sparse", "list", "dense"])
-def test_a_mini_batch_equals_packing_those_graphs_anew(row, flavour, layout):
-    graphs, params = made(row, flavour), parameters(row)
-    batch = pack(row, graphs, layout)
-    outcome(row, params, batch)  # fills the memo that the parts are cut from
-    last = len(graphs) - 1
-    for part, chosen in (
-        (batch[[last, 0]], [last, 0]),
-        (batch[1:], list(range(1, len(graphs)))),
-        (batch[[last, 0, last]][1:][[1, 0]], [last, 0]),
-        (batch[0], [0]),
-        (batch[np.arange(len(graphs)) == last], [last]),
-    ):
-        anew = pack(row, [graphs[i] for i in chosen], layout)
-        assert_same(outcome(row, params, part), outcome(row, params, anew))
+@pytest.mark.parametrize("row", LAYERS, ids=str)
+@pytest.mark.parametrize(("law", "flavour"), LAW_AND_FLAVOUR)
+def test_every_layer_keeps_every_law_on_every_graph(row, law, flavour):
+    if law.exemption(row):
+        pytest.skip(law.exemption(row))
+    law(row, made(row, flavour), flavour)
 
 
 @pytest.mark.parametrize("row", KINDS, ids=str)
@@ -480,23 +242,19 @@ class TestALayerIsAValue:
         assert hash(twin) == hash(row.layer)
         assert repr(twin) == repr(row.layer)
 
-    def test_init_repeats_and_layers_added_behind_change_nothing(self, row):
-        batch = pack(row, "path")
-        short = gn.Sequential(row.layer).init(7, batch)
-        longer = gn.Sequential(row.layer, gn.Dropout(0.1), gn.Dense(3)).init(7, batch)
-        again = gn.Sequential(row.layer).init(7, batch)
-        for name, value in short.items():
-            assert value.tobytes() == longer[name].tobytes() == again[name].tobytes()
-        other = gn.Sequential(row.layer).init(8, batch)
-        drawn = [name for name in short if name.endswith(("weight", "gate", "reset"))]
-        assert all((other[name] != short[name]).any() for name in drawn)
+    def test_another_seed_draws_other_weights(self, row):
+        batch = gn.pack(made(row, "path"))
+        some, other = (row.layer.init(seed, batch) for seed in (7, 8))
+        drawn = [name for name in some if name.endswith(("weight", "gate", "reset"))]
+        assert all((other[name] != some[name]).any() for name in drawn)
 
     def test_whole_numbers_count_as_floats(self, row):
-        batch = pack(row, "path")
+        batch = gn.pack(made(row, "path"))
         whole = np.arange(batch.n_nodes)[:, None] % cases.CODES * np.ones((1, batch.nodes.shape[1]), int)
-        params = parameters(row)
-        graph = batch.graphs[0]
-        as_int, as_float = (apply(row, params, gn.pack(graph.replace(nodes=a))) for a in (whole, whole.astype(float)))
+        params, graph = cases.parameters(row.layer, batch), batch.graphs[0]
+        as_int, as_float = (
+            trial.apply(row, params, gn.pack(graph.replace(nodes=a))) for a in (whole, whole.astype(float))
+        )
         assert as_int.tobytes() == as_float.tobytes()
 
 
@@ -563,5 +321,5 @@ def test_random_graphs_obey_the_permutation_laws(row, drawn, seed):
         more = {"positions": rng.normal(size=(n, 3))} if "positions" in row.attributes else {}
         more |= {"globals": rng.normal(size=cases.GLOBAL_WIDTH)} if "global_features" in row.attributes else {}
         graphs.append(gn.Graph(nodes, senders, receivers, edges=edges, weights=weights, kernels=own, **more))
-    assert_nodes_permute(row, graphs, seed)
-    assert_edges_permute(row, graphs, seed)
+    laws.permuting_nodes_permutes_rows(row, graphs, seed)
+    laws.the_order_of_edges_does_not_matter(row, graphs, seed)

@@ -1,0 +1,100 @@
+"""Does a layer keep the laws of layers? `check_layer` for one of your own; the laws and the test graphs, to look at.
+
+The package's own layers are held to the same laws by the same functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from graphnn import ops
+from graphnn.convert import pack
+from graphnn.graph import Graph
+from graphnn.layer import Layer
+from graphnn.testing import flavours
+from graphnn.testing.flavours import FLAVOURS, SHAPES, graph, graphs, permuted_edges, permuted_nodes
+from graphnn.testing.table import LAWS, Law, LawBroken
+from graphnn.testing.trial import LEVELS, Row, parameters
+
+__all__ = [
+    "FLAVOURS",
+    "LAWS",
+    "SHAPES",
+    "Law",
+    "LawBroken",
+    "Row",
+    "check_layer",
+    "graph",
+    "graphs",
+    "parameters",
+    "permuted_edges",
+    "permuted_nodes",
+]
+
+
+def check_layer(
+    layer: Layer,
+    graphs: Any = None,
+    *,
+    level: str = "node",
+    attributes: Sequence[str] = (),
+    train: bool = False,
+    batch_statistics: bool = False,
+    noisy: bool = False,
+    follows_weights: bool = True,
+    savable: bool = True,
+) -> None:
+    """Return if the layer keeps all LAWS of layers on all graphs, otherwise raise LawBroken at the first it breaks.
+
+    It must be a value, draw its parameters from the seed alone, write into nothing, give each node (edge, graph) its
+    row, be finite on isolated nodes and empty graphs, keep float32, and not depend on the layout of kernels, on the
+    order of nodes, edges or graphs, or on who else is in the batch; and its derivatives must be right to second order,
+    in both modes, of parameters, features and edge weights. The message says which law, on which graphs, with the
+    numbers, and what usually breaks it.
+
+    graphs: graphs of your own, or {name: graphs}, on which all laws are looked at; by default FLAVOURS, small graphs
+        with 3 columns of features that have broken a library before
+    level: what a row of the output is, "node", "edge" or "graph"
+    attributes: what the default graphs carry besides: "edges", "relations", "codes", "positions", "global_features",
+        "kernels" (see `graph`)
+    train: look at training instead of evaluation
+
+    Exempt from some laws are layers that in training use the statistics of the batch (batch_statistics=True) or noise
+    that goes with the place of a row (noisy=True), whose kernels have no derivative with respect to edge weights
+    (follows_weights=False), or that hold a function no file can name (savable=False).
+
+    Raises TypeError for what is no layer, ValueError for a level or an attribute that there is not.
+
+    >>> from dataclasses import dataclass
+    >>> from graphnn import kernels
+    >>> @dataclass(frozen=True)
+    ... class Neighbours(Layer):
+    ...     def forward(self, params, graphs):
+    ...         return graphs.replace(nodes=graphs.propagate(kernels.adjacency, graphs.nodes))
+    >>> check_layer(Neighbours())
+    """
+    if not isinstance(layer, Layer):
+        hint = f"; make one: {layer.__name__}(...)" if isinstance(layer, type) else ""
+        raise TypeError(f"check_layer: wanted a layer, got {layer!r}{hint}")
+    if level not in LEVELS:
+        raise ValueError(f"check_layer: level must be one of {', '.join(LEVELS)}, got {level!r}")
+    row = Row(layer, "", level, tuple(attributes), train, batch_statistics, noisy, follows_weights, savable)
+    own = None if graphs is None else _named(graphs)
+    for law in LAWS:
+        if law.exemption(row):
+            continue
+        for name in law.flavours if own is None else own:
+            law(row, flavours.graphs(name, row.attributes) if own is None else own[name], name)
+
+
+def _named(given: Any) -> dict[str, list[Graph]]:
+    """Return graphs of the user's by name, with dense features, of which a gradient can be taken."""
+    named = given if isinstance(given, Mapping) else {"graphs": given}
+    lists = {
+        str(name): [g.replace(nodes=ops.dense(g.nodes)) for g in pack(some).graphs] for name, some in named.items()
+    }
+    for name, some in (lists or {"graphs": []}).items():
+        if not some:
+            raise ValueError(f"check_layer: {name} holds no graphs; give some, or none at all for the default ones")
+    return lists
