@@ -17,6 +17,7 @@ from graphnn import (
     schedules,
     splits,
     testing,
+    transforms,
     uncertainty,
 )
 from graphnn.autodiff import flatten, grad, hvp, jvp, multi_grad, value_and_grad
@@ -326,6 +327,7 @@ __all__ = [
     "tanh",
     "testing",
     "to_networkx",
+    "transforms",
     "tree",
     "uncertainty",
     "uniform",

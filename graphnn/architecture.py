@@ -26,12 +26,25 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from graphnn import chem, initializers, kernels, layers, losses, metrics, ops, optim, schedules, uncertainty
+from graphnn import chem, initializers, kernels, layers, losses, metrics, ops, optim, schedules, transforms, uncertainty
 from graphnn.checks import listing, nearest
 from graphnn.datasets import attributes
 from graphnn.layers.containers import CONTAINERS
 
-MODULES = (layers, kernels, ops, initializers, losses, metrics, optim, schedules, uncertainty, chem, attributes)
+MODULES = (
+    layers,
+    kernels,
+    ops,
+    initializers,
+    losses,
+    metrics,
+    optim,
+    schedules,
+    uncertainty,
+    chem,
+    attributes,
+    transforms,
+)
 """Where names may come from. Their functions and dataclasses can be named in a file; nothing else can."""
 
 SCALARS = (
