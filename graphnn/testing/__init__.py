@@ -42,8 +42,9 @@ def check_layer(
     train: bool = False,
     batch_statistics: bool = False,
     noisy: bool = False,
+    noisy_edges: bool = False,
     follows_weights: bool = True,
-    savable: bool = True,
+    unsavable: bool = False,
 ) -> None:
     """Return if the layer keeps all LAWS of layers on all graphs, otherwise raise LawBroken at the first it breaks.
 
@@ -61,8 +62,8 @@ def check_layer(
     train: look at training instead of evaluation
 
     Exempt from some laws are layers that in training use the statistics of the batch (batch_statistics=True) or noise
-    that goes with the place of a row (noisy=True), whose kernels have no derivative with respect to edge weights
-    (follows_weights=False), or that hold a function no file can name (savable=False).
+    that goes with the place of a row (noisy=True) or of an edge (noisy_edges=True), whose kernels have no derivative
+    with respect to edge weights (follows_weights=False), or that hold a function no file can name (unsavable=True).
 
     Raises TypeError for what is no layer, ValueError for a level or an attribute that there is not.
 
@@ -79,7 +80,9 @@ def check_layer(
         raise TypeError(f"check_layer: wanted a layer, got {layer!r}{hint}")
     if level not in LEVELS:
         raise ValueError(f"check_layer: level must be one of {', '.join(LEVELS)}, got {level!r}")
-    row = Row(layer, "", level, tuple(attributes), train, batch_statistics, noisy, follows_weights, savable)
+    row = Row(
+        layer, "", level, tuple(attributes), train, batch_statistics, noisy, noisy_edges, follows_weights, unsavable
+    )
     own = None if graphs is None else _named(graphs)
     for law in LAWS:
         if law.exemption(row):

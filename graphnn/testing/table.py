@@ -32,7 +32,8 @@ class LawBroken(AssertionError):
 EXEMPTIONS = {
     "batch_statistics": "in training it sees the other graphs of the batch",
     "noisy": "in training its noise goes with the place of a row",
-    "not savable": "it holds what a checkpoint cannot name",
+    "noisy_edges": "in training its noise goes with the place of an edge",
+    "unsavable": "it holds what a checkpoint cannot name",
 }
 
 
@@ -58,8 +59,7 @@ class Law:
 
     def exemption(self, row: Row) -> str:
         """Return why the row need not keep this law, "" if it must."""
-        flags = {"batch_statistics": row.batch_statistics, "noisy": row.noisy, "not savable": not row.savable}
-        return "; ".join(EXEMPTIONS[name] for name in self.unless if flags[name])
+        return "; ".join(EXEMPTIONS[flag] for flag in self.unless if getattr(row, flag))
 
     def __call__(self, row: Row, graphs: list[Graph], place: str = "graphs") -> None:
         try:
@@ -89,8 +89,8 @@ LAWS = (
         laws.its_settings_are_all_it_is,
         "Usually a class that is no frozen dataclass, a setting computed or changed when the layer is made (compute it "
         "in forward), an array or a lambda as a setting, or a class inside a function. If it need not be saved, pass "
-        "savable=False.",
-        ("not savable",),
+        "unsavable=True.",
+        ("unsavable",),
         ("path",),
     ),
     Law(
@@ -135,7 +135,8 @@ LAWS = (
     Law(
         laws.the_order_of_edges_does_not_matter,
         "Usually the last or first edge of a node taken for all of them (`h[receivers] = ...`), or edges paired by "
-        "their place.",
+        "their place. Noise that goes with the place of an edge is exempt: noisy_edges=True.",
+        ("noisy_edges",),
     ),
     Law(
         laws.the_order_of_graphs_permutes_blocks,

@@ -41,8 +41,9 @@ class Row:
     train: bool = False
     batch_statistics: bool = False  # in training, sees the other graphs of the batch
     noisy: bool = False  # in training, its noise goes with the place of a row
+    noisy_edges: bool = False  # in training, its noise goes with the place of an edge
     follows_weights: bool = True  # can be differentiated with respect to the edge weights
-    savable: bool = True  # is made of what a checkpoint can name
+    unsavable: bool = False  # holds what a checkpoint cannot name
 
     def __str__(self) -> str:
         return f"{type(self.layer).__name__}{self.note and '-' + self.note}"
