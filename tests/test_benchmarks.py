@@ -26,6 +26,18 @@ def test_training_step():
     assert "prototype" not in done.stdout
 
 
+def test_layers():
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "benchmarks/layers.py", "--smoke"],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("|")[1].strip() for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert rows[0] == "layer"
+    assert {"GraphConv", "GATConv, 8 heads", "RGCNConv, 4 relations", "Set2Set, 3 steps"} < set(rows)
+    assert "nan" not in done.stdout
+
+
 def test_footprint_of_this_environment():
     done = subprocess.run(
         [sys.executable, "benchmarks/footprint.py", sys.executable, "json"],
