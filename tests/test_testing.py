@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import autograd.numpy as anp
 import cases
@@ -14,11 +17,11 @@ from autograd.extend import defjvp, defvjp, primitive
 import graphnn as gn
 from graphnn.testing import LAWS, LawBroken, Row, check_layer, trial
 
-NOTHING = gn.kernels.adjacency
+ROOT = Path(gn.__file__).parents[1]
 
 
 def convolved(graphs):
-    return graphs.propagate(NOTHING, graphs.nodes)
+    return graphs.propagate(gn.kernels.adjacency, graphs.nodes)
 
 
 @dataclass(frozen=True)
@@ -337,6 +340,12 @@ def test_sparse_features_are_looked_at_as_dense_ones():
 def test_bad_arguments_are_refused(arguments, settings, error, words):
     with pytest.raises(error, match=words):
         check_layer(*arguments, **settings)
+
+
+def test_it_does_not_pass_in_silence_where_assertions_are_left_out():
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import graphnn as gn; gn.testing.check_layer(gn.Dense(2))"
+    done = subprocess.run([sys.executable, "-O", "-c", code], capture_output=True, text=True, check=False)
+    assert "RuntimeError: laws are assert statements, which python -O leaves out" in done.stderr
 
 
 @pytest.mark.parametrize("maker", [gn.testing.graph, gn.testing.graphs])

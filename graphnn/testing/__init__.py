@@ -58,14 +58,16 @@ def check_layer(
         with 3 columns of features that have broken a library before
     level: what a row of the output is, "node", "edge" or "graph"
     attributes: what the default graphs carry besides: "edges", "relations", "codes", "positions", "global_features",
-        "kernels" (see `graph`)
+        "kernels" (see `graph`). "codes" and "relations" also say of graphs of your own that their nodes or edges are
+        whole numbers, of which there is no derivative
     train: look at training instead of evaluation
 
     Exempt from some laws are layers that in training use the statistics of the batch (batch_statistics=True) or noise
     that goes with the place of a row (noisy=True) or of an edge (noisy_edges=True), whose kernels have no derivative
     with respect to edge weights (follows_weights=False), or that hold a function no file can name (unsavable=True).
 
-    Raises TypeError for what is no layer, ValueError for a level or an attribute that there is not.
+    Raises TypeError for what is no layer, ValueError for a level or an attribute that there is not, RuntimeError under
+    python -O, which leaves assert statements out.
 
     >>> from dataclasses import dataclass
     >>> from graphnn import kernels

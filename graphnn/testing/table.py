@@ -41,7 +41,7 @@ EXEMPTIONS = {
 class Law:
     """One law: the check, what usually breaks it, what exempts from it, and the flavours it is looked at on.
 
-    Called with a row and graphs it returns nothing, or raises LawBroken.
+    Called with a row and graphs it returns nothing, or raises LawBroken; RuntimeError under python -O.
 
     >>> from graphnn import Dense
     >>> LAWS[6].name, LAWS[6].exemption(Row(Dense(2)))
@@ -62,6 +62,8 @@ class Law:
         return "; ".join(EXEMPTIONS[flag] for flag in self.unless if getattr(row, flag))
 
     def __call__(self, row: Row, graphs: list[Graph], place: str = "graphs") -> None:
+        if not __debug__:
+            raise RuntimeError("laws are assert statements, which python -O leaves out; run it without -O")
         try:
             self.check(row, graphs)
         except AssertionError as error:
