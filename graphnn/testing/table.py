@@ -102,7 +102,7 @@ LAWS = (
     Law(
         laws.numbers_are_finite_and_no_warning_is_given,
         "Usually a division by a degree or a size that is 0, a log, root or norm at 0, or a maximum over nothing; "
-        "ops.reciprocal, ops.sqrt and ops.segment_* are 0 there.",
+        "gn.ops.reciprocal, gn.ops.sqrt and gn.ops.segment_* are 0 there.",
         flavours=DEGENERATE,
     ),
     Law(
@@ -116,8 +116,8 @@ LAWS = (
     ),
     Law(
         laws.every_node_edge_or_graph_has_its_row,
-        "Usually a sum over all rows instead of ops.segment_sum(h, graphs.node_segments), or a layer of another level: "
-        "pass level='node', 'edge' or 'graph'.",
+        "Usually a sum over all rows instead of gn.ops.segment_sum(h, graphs.node_segments), or a layer of another "
+        "level: pass level='node', 'edge' or 'graph'.",
         flavours=("mixed", "directed", "empty_last"),
     ),
     Law(
