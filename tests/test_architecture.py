@@ -59,11 +59,13 @@ BESIDE = {
     ("layers.attention", "layers.dense"),
     ("layers.attention", "layers.dropout"),
     ("layers.readout", "layers.dense"),
+    ("layers.readout", "layers.recurrent"),
     # convolutions: what applies a kernel once, then what builds on it
     ("layers.polynomial", "layers.convolution"),
     ("layers.aggregation", "layers.convolution"),
     # pools
     ("layers.coarsening", "layers.convolution"),
+    # recurrent
     ("layers.jumping", "layers.containers"),
     ("layers.jumping", "layers.recurrent"),
     ("training.run", "training.data"),

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from graphnn import ops
 from graphnn.batch import Batch
-from graphnn.initializers import glorot, zeros
 from graphnn.layer import Layer, Scope, dense_features, only_graphs
 from graphnn.layers.dense import Dense
+from graphnn.layers.recurrent import LSTMCell
 from graphnn.types import Array
 
 
@@ -64,7 +64,7 @@ class Set2Set(Layer):
     q is heard twice, as part of [q, r] and as the LSTM's own state, in PyG too.
 
     nodes:  (n_nodes, d)   -> (n_graphs, 2 d)
-    input:  (2 d, 4 d)  glorot    hidden: (d, 4 d)  glorot    bias: (4 d,)  zeros;  columns: in, forget, new, out
+    input:  (2 d, 4 d)    hidden: (d, 4 d)    bias: (4 d,), those of `LSTMCell(d)`
 
     Raises ValueError for fewer steps than one.
 
@@ -86,16 +86,10 @@ class Set2Set(Layer):
         graphs = only_graphs(self, graphs)
         h = ops.dense(graphs.nodes)
         d, members = h.shape[1], graphs.node_segments.grouped[0]
-        from_input = params("input", (2 * d, 4 * d), glorot)
-        from_hidden = params("hidden", (d, 4 * d), glorot)
-        bias = params("bias", (4 * d,), zeros)
-        q = c = ops.zeros((graphs.n_graphs, d), h.dtype)
-        both = ops.concatenate([q, q], axis=1)
+        lstm, q = LSTMCell(d), ops.zeros((graphs.n_graphs, d), h.dtype)
+        c, both = q, ops.concatenate([q, q], axis=1)
         for _ in range(self.steps):
-            gates = ops.affine(both, from_input) + ops.affine(q, from_hidden, bias)
-            into, forget, new, out = ops.split(gates, 4)
-            c = ops.sigmoid(forget) * c + ops.sigmoid(into) * ops.tanh(new)
-            q = ops.sigmoid(out) * ops.tanh(c)
+            q, c = lstm(params, both, (q, c))
             alpha = ops.segment_softmax(ops.sampled_product(q, h, members), graphs.node_segments)
             both = ops.concatenate([q, ops.weighted_product(alpha, h, members)], axis=1)
         params.show("attention", ops.value_of, alpha)
