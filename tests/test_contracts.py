@@ -97,7 +97,6 @@ LAYERS = [
     # pools
     Row(gn.MinPool(), level="graph"),
     Row(gn.StdPool(), level="graph"),
-    Row(gn.Pool(("sum", "mean", "max", "min", "std")), level="graph"),
     pooled(gn.TopKPool(0.5), "TopKPool"),
     pooled(gn.TopKPool(k=2), "TopKPool-k", ("edges", "global_features")),
     pooled(gn.SAGPool(0.6, score=gn.MorrisConv(1)), "SAGPool"),

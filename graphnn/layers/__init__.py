@@ -26,7 +26,7 @@ from graphnn.layers.normalization import (
     set_target_scale,
 )
 from graphnn.layers.polynomial import APPNP, ARMAConv, ChebConv, SGConv, TAGConv
-from graphnn.layers.pooling import Edges, Globals, MaxPool, MeanPool, MinPool, Nodes, Pool, StdPool, SumPool
+from graphnn.layers.pooling import Edges, Globals, MaxPool, MeanPool, MinPool, Nodes, StdPool, SumPool
 from graphnn.layers.readout import AttentionPool, Set2Set, SortPool
 from graphnn.layers.recurrent import (
     Frames,
@@ -99,7 +99,6 @@ __all__ = [
     "PairNorm",
     "Parallel",
     "PathDropout",
-    "Pool",
     "RGCNConv",
     "RNNCell",
     "Recurrent",

@@ -1,4 +1,4 @@
-"""From nodes to graphs: sum, mean, max, min, std, several at once; and ends of a model: Nodes, Edges, Globals."""
+"""From nodes to graphs: sum, mean, max, min, std; and readouts that end a model: Nodes, Edges, Globals."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from graphnn import ops
 from graphnn.batch import Batch
 from graphnn.layer import Layer, Scope, only_graphs
-from graphnn.layers.edges import AGGREGATES, check_names, spread
+from graphnn.layers.edges import spread
 from graphnn.types import Array
 
 
@@ -89,32 +89,6 @@ class StdPool(Layer):
     def forward(self, params: Scope, graphs: Batch) -> Array:
         graphs = only_graphs(self, graphs)
         return spread(ops.dense(graphs.nodes), graphs.node_segments)
-
-
-@dataclass(frozen=True)
-class Pool(Layer):
-    """Several pools at once, beside each other in the order they are named. (n_nodes, f) -> (n_graphs, count * f)
-
-    aggregates: names out of "sum", "mean", "max", "min", "std", each the pool of that name; those of PNAConv. PyG:
-    MultiAggregation. Raises ValueError for another name or none.
-
-    >>> import numpy as np
-    >>> from graphnn import pack
-    >>> Pool(("sum", "max"))({}, pack(nodes=[np.array([[1.0], [3.0]])]))
-    array([[4., 3.]])
-    """
-
-    aggregates: tuple[str, ...] = ("sum", "mean", "max")
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.aggregates, tuple) or not self.aggregates:
-            raise ValueError(f"Pool: aggregates must be a tuple of one name or more, got {self.aggregates!r}")
-        check_names(self, "aggregates", self.aggregates, tuple(AGGREGATES))
-
-    def forward(self, params: Scope, graphs: Batch) -> Array:
-        graphs = only_graphs(self, graphs)
-        h = ops.dense(graphs.nodes)
-        return ops.concatenate([AGGREGATES[name](h, graphs.node_segments) for name in self.aggregates], axis=1)
 
 
 @dataclass(frozen=True)

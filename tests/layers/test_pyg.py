@@ -303,7 +303,7 @@ class BesideLosses(gn.Layer):
 
 
 POOL = {
-    "several": (gn.Pool(("sum", "mean", "max", "min", "std")), nothing),
+    "several": (gn.Concat(gn.SumPool(), gn.MeanPool(), gn.MaxPool(), gn.MinPool(), gn.StdPool()), nothing),
     "topk": (gn.Sequential(gn.TopKPool(0.5), beside_neighbours), top, "weights"),
     "topk-k": (gn.Sequential(gn.TopKPool(k=3), beside_neighbours), top, "weights"),
     "topk-all": (gn.Sequential(gn.TopKPool(k=9), beside_neighbours), top, "weights"),

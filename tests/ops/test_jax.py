@@ -190,7 +190,7 @@ MODELS = [
     gn.Sequential(gn.EdgeConv(gn.Dense(3, gn.tanh)), gn.PNAConv(2), gn.SumPool(), gn.Dense(1)),
     # pools
     gn.Sequential(gn.DiffPool(gn.GraphConv(3), gn.Dense(4)), gn.GraphConv(2, gn.tanh), gn.MeanPool(), gn.Dense(1)),
-    gn.Sequential(gn.MinCutPool(gn.Dense(3)), gn.MorrisConv(2, gn.tanh), gn.Pool(("sum", "min")), gn.Dense(1)),
+    gn.Sequential(gn.MinCutPool(gn.Dense(3)), gn.MorrisConv(2), gn.Concat(gn.SumPool(), gn.MinPool()), gn.Dense(1)),
     gn.Sequential(Losses(gn.Sequential(gn.DiffPool(gn.GraphConv(3)), gn.MinCutPool(gn.Dense(2)))), gn.Dense(1)),
     gn.Sequential(gn.VirtualNode(gn.GraphConv(3, gn.tanh), gn.Dense(3)), gn.Globals(), gn.Dense(1)),
     gn.Sequential(gn.MultiKernelConv(4, gn.kernels.chebyshev_basis(2)), gn.GINConv(3), gn.SumPool(), gn.Dense(1)),
