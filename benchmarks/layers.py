@@ -84,9 +84,23 @@ LAYERS = {
         ["nodes", "arcs", "relations"],
     ),
     "NeuralFingerprint": (lambda gn: gn.NeuralFingerprint(64, 64, max_degree=40), None, []),
+    "GatedGraphConv, 3 steps": (
+        lambda gn: gn.GatedGraphConv(64, 3), lambda g, t: g.GatedGraphConv(64, 3), ["nodes", "arcs"],
+    ),
+    "GraphGRUCell": (lambda gn: gn.GraphGRUCell(64), None, []),
+    "VirtualNode": (lambda gn: gn.VirtualNode(gn.GraphConv(64), gn.Dense(64)), None, []),
+    "JumpingKnowledge, 3 layers": (
+        lambda gn: gn.JumpingKnowledge(gn.Sequential(*(gn.GraphConv(64) for _ in range(3))), "max"), None, [],
+    ),
     "SumPool": (lambda gn: gn.SumPool(), lambda g, t: g.SumAggregation(), ["nodes", "graph"]),
     "MeanPool": (lambda gn: gn.MeanPool(), lambda g, t: g.MeanAggregation(), ["nodes", "graph"]),
     "MaxPool": (lambda gn: gn.MaxPool(), lambda g, t: g.MaxAggregation(), ["nodes", "graph"]),
+    "MinPool": (lambda gn: gn.MinPool(), lambda g, t: g.MinAggregation(), ["nodes", "graph"]),
+    "StdPool": (lambda gn: gn.StdPool(), lambda g, t: g.StdAggregation(), ["nodes", "graph"]),
+    "TopKPool, half": (lambda gn: gn.TopKPool(0.5), None, []),
+    "SAGPool, half": (lambda gn: gn.SAGPool(0.5), None, []),
+    "DiffPool, 8 clusters": (lambda gn: gn.DiffPool(gn.Dense(8)), None, []),
+    "MinCutPool, 8 clusters": (lambda gn: gn.MinCutPool(gn.Dense(8)), None, []),
     "AttentionPool": (
         lambda gn: gn.AttentionPool(), lambda g, t: g.AttentionalAggregation(t.Linear(64, 1)), ["nodes", "graph"],
     ),
@@ -94,6 +108,12 @@ LAYERS = {
     "SortPool, 10 nodes": (lambda gn: gn.SortPool(10), lambda g, t: g.SortAggregation(10), ["nodes", "graph"]),
     "BatchNorm": (lambda gn: gn.BatchNorm(), lambda g, t: g.BatchNorm(64), ["nodes"]),
     "LayerNorm": (lambda gn: gn.LayerNorm(), lambda g, t: g.LayerNorm(64, mode="node"), ["nodes"]),
+    "InstanceNorm": (lambda gn: gn.InstanceNorm(), lambda g, t: g.InstanceNorm(64), ["nodes", "graph"]),
+    "GraphNorm": (lambda gn: gn.GraphNorm(), lambda g, t: g.GraphNorm(64), ["nodes", "graph"]),
+    "PairNorm": (lambda gn: gn.PairNorm(), lambda g, t: g.PairNorm(), ["nodes", "graph"]),
+    "MeanSubtractionNorm": (
+        lambda gn: gn.MeanSubtractionNorm(), lambda g, t: g.MeanSubtractionNorm(), ["nodes", "graph"],
+    ),
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphnn.layer import Layer, show
+from graphnn.layers.auxiliary import WithLosses
 from graphnn.layers.containers import CONTAINERS
 from graphnn.types import Params, is_statistic
 from graphnn.uncertainty import Ensemble
@@ -41,13 +42,15 @@ def _lines(layer: Any, name: str, path: str, params: Params, depth: int = 0) -> 
     count = sum(np.size(value) for key, value in params.items() if key.startswith(prefix) and not is_statistic(key))
     yield f"{'  ' * depth}{name and f'{name}: '}{what}", count
     for own, part in inner:
-        yield from _lines(part, own, f"{prefix}{own}", params, depth + 1)
+        yield from _lines(part, own, f"{prefix}{own}".rstrip("."), params, depth + 1)
 
 
 def _inner(layer: Any) -> Iterator[tuple[str, Any]]:
     """Give the layers that a layer is made of, with their scopes."""
     if isinstance(layer, Ensemble):
         yield from ((f"net{i}", layer.member) for i in range(layer.count))
+    elif isinstance(layer, WithLosses):
+        yield "", layer.inner  # in the same scope
     elif isinstance(layer, CONTAINERS):
         yield from dict(zip(layer.names, layer.layers, strict=True)).items()
     elif isinstance(layer, Layer) and is_dataclass(layer):

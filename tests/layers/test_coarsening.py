@@ -394,3 +394,9 @@ def test_virtual_nodes_hear_everybody_and_tell_everybody(flavour, start):
             h = np.tanh(h @ p["inner.root"] + dense(graph) @ h @ p["inner.weight"] + p["inner.bias"])
         np.testing.assert_allclose(found.nodes[batch.node_graph == g], h, rtol=0, atol=1e-13)
         np.testing.assert_allclose(found.globals[g], v, rtol=0, atol=1e-13)
+
+
+def test_a_tree_counts_the_parameters_of_a_model_with_its_losses():
+    model, assign = gn.Residual(gn.WithLosses(gn.Sequential(gn.DiffPool(gn.Dense(2))))), "inner.0.diffpool.assign"
+    tree = gn.tree(model, {f"{assign}.weight": np.ones((3, 2)), f"{assign}.bias": np.ones(2)})
+    assert [line.split()[-1] for line in tree.splitlines()] == ["8"] * 5
