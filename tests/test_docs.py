@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import graphnn as gn
+
 ROOT = Path(__file__).parents[1]
 PAGES = [
     "README.md",
@@ -23,6 +25,13 @@ def blocks(text):
 def test_blocks_are_found_and_keep_their_lines():
     page = "words\n```python\nx = 1\n```\n```bash\nls\n```\n```python title\ny = 2\n```\n"
     assert blocks(page) == ["\n\nx = 1\n", "\n\n\n\n\n\n\n\ny = 2\n"]
+
+
+def test_every_layer_has_a_row_on_the_page_of_layers():
+    first = re.findall(r"^\| ([^|]*) \|", (ROOT / "docs/layers.md").read_text("utf-8"), re.M)
+    listed = {name for cell in first for name in re.findall(r"\w+", cell)}
+    kinds = {name for name, value in vars(gn.layers).items() if isinstance(value, type) and issubclass(value, gn.Layer)}
+    assert kinds - listed == set()
 
 
 @pytest.mark.parametrize("page", PAGES)
