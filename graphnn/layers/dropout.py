@@ -160,11 +160,11 @@ def _bonds(graphs: Batch, undirected: bool) -> ops.Segments:
 
 
 def _around(inner: Callable | None, params: Scope, graphs: Batch, thinner: Batch) -> Any:
-    """Return the thinner graphs, or what the inner layer makes of them, its nodes on the whole graphs."""
+    """Return the thinner graphs, or what the inner layer makes of them, nodes and globals, on the whole graphs."""
     if inner is None:
         return thinner
     out = inner(params.scope("inner"), thinner)
-    return graphs.replace(nodes=out.nodes) if isinstance(out, Batch) else out
+    return graphs.replace(nodes=out.nodes, globals=out.globals) if isinstance(out, Batch) else out
 
 
 @dataclass(frozen=True)

@@ -222,6 +222,13 @@ class TestEdges:
         pooled, _ = layer(0.5, inner=gn.SumPool()).apply({}, batch, train=True, rng=0)
         assert pooled.shape == (1, 2)
 
+    def test_the_globals_that_an_inner_layer_makes_go_on(self):
+        batch, inner = ring(5), gn.VirtualNode(gn.GraphConv(2), gn.Dense(4))
+        layer = gn.EdgeDropout(0.5, inner)
+        params = layer.init(0, batch)
+        assert layer(params, batch).globals.shape == (1, 4)
+        assert layer.apply(params, batch, train=True, rng=0)[0].globals.shape == (1, 4)
+
 
 class TestBonds:
     def test_directions_of_an_edge_are_one_bond_parallel_ones_in_order_loops_alone(self):
