@@ -15,7 +15,6 @@ from typing import Any
 
 import autograd
 import numpy as np
-from autograd.test_util import check_grads
 
 from graphnn.architecture import from_json, to_json
 from graphnn.autodiff import flatten, grad, jvp, value_and_grad
@@ -269,6 +268,8 @@ def the_adjoint_is_the_adjoint(row: Row, graphs: list[Graph]) -> None:
 
 
 def gradients_match_finite_differences_to_second_order(row: Row, graphs: list[Graph]) -> None:
+    from autograd.test_util import check_grads
+
     batch = pack(graphs)
     leaves = leaves_of(row, parameters(row.layer, batch), batch)
     for name in (WHOLE[attribute] for attribute in row.attributes if attribute in WHOLE):
