@@ -26,7 +26,20 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from graphnn import chem, initializers, kernels, layers, losses, metrics, ops, optim, schedules, transforms, uncertainty
+from graphnn import (
+    chem,
+    initializers,
+    kernels,
+    layers,
+    losses,
+    metrics,
+    models,
+    ops,
+    optim,
+    schedules,
+    transforms,
+    uncertainty,
+)
 from graphnn.checks import listing, nearest
 from graphnn.datasets import attributes
 from graphnn.layers.containers import CONTAINERS
@@ -44,6 +57,7 @@ MODULES = (
     chem,
     attributes,
     transforms,
+    models,
 )
 """Where names may come from. Their functions and dataclasses can be named in a file; nothing else can."""
 

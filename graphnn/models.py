@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from graphnn import kernels
-from graphnn.layer import Layer
+from graphnn import kernels, ops
+from graphnn.batch import Batch
+from graphnn.layer import Layer, Scope, dense_features, only_graphs
 from graphnn.layers import (
     DMPNN,
     Dense,
+    DiffPool,
     Dropout,
     EdgesToNodes,
     GATConv,
     GINConv,
     GraphConv,
+    GRUCell,
     NeuralFingerprint,
+    NNConv,
     Nodes,
     Rescale,
     Residual,
     Scale,
     Sequential,
+    Set2Set,
+    Standardize,
     SumPool,
 )
-from graphnn.ops import silu
+from graphnn.ops import relu, silu
+from graphnn.types import Array
 
 TASKS = ("regression", "classification")
 LEVELS = ("graph", "node")
@@ -121,6 +130,156 @@ def fingerprint(
     """
     read = NeuralFingerprint(size, width=width, depth=depth, max_degree=max_degree, activation=silu)
     return Sequential(read, Scale(scale), *_head(outputs, width, task, rate))
+
+
+@dataclass(frozen=True)
+class Messages(Layer):
+    """Message passing in general: T times m = message(h), h = cell(m, h), always with the same parameters.
+
+    Gilmer et al., ICML 2017 (arXiv:1704.01212), eqs. 1 and 2: `message` is a layer that sums over neighbours, `cell` is
+    their update, a recurrent cell that keeps the width.
+
+    nodes: (n_nodes, width) -> (n_nodes, width);  parameters "message." and "cell." and what those layers have
+
+    >>> from graphnn import datasets
+    >>> model = Sequential(Dense(4), Messages(GraphConv(4), GRUCell(4), steps=2), Nodes())
+    >>> data = datasets.alkanes().graphs[:2]
+    >>> model(model.init(0, data), data).shape
+    (3, 4)
+    """
+
+    message: Layer
+    cell: Layer
+    steps: int = 3
+
+    def forward(self, params: Scope, graphs: Any) -> Batch:
+        graphs = only_graphs(self, graphs)
+        h = ops.dense(graphs.nodes)
+        for _ in range(self.steps):
+            m = self.message(params.scope("message"), graphs.replace(nodes=h))
+            h = self.cell(params.scope("cell"), dense_features(m), h)
+        return graphs.replace(nodes=h)
+
+
+def mpnn(
+    outputs: int, *, width: int = 32, steps: int = 3, inner: int = 32, task: str = "regression", rate: float = 0.0,
+) -> Sequential:  # fmt: skip
+    """Return the message passing network of Gilmer et al. 2017, for graphs with edge features.
+
+    An edge network gives each edge a matrix (`NNConv`), a GRU updates the nodes, Set2Set reads them out.
+
+    steps: of messages, and of Set2Set;  inner: width of the edge network;  the rest as in `gcn`. NNConv's parameters
+    grow with inner * width^2.
+
+    >>> from graphnn import Graph
+    >>> pair = Graph([[1.0], [2.0]], [0, 1], [1, 0], edges=[[1.0], [1.0]])
+    >>> model = mpnn(1, width=4, inner=4)
+    >>> model(model.init(0, pair), pair).shape
+    (1, 1)
+    """
+    messages = Messages(NNConv(width, Dense(inner, relu), aggregate="mean"), GRUCell(width), steps)
+    return Sequential(Dense(width, relu), messages, Set2Set(steps), *_head(outputs, width, task, rate))
+
+
+def diffpool(
+    outputs: int, *, clusters: int = 8, width: int = 64, task: str = "classification", rate: float = 0.0
+) -> Sequential:
+    """Return convolutions around one differentiable pool: nodes become `clusters` nodes, those one graph.
+
+    Ying et al., NeurIPS 2018 (arXiv:1806.08804), with one level of pooling; train it inside `WithLosses` to add the
+    losses of the pool.
+
+    >>> from graphnn import datasets
+    >>> data = datasets.alkanes().graphs[10:13]
+    >>> model = diffpool(2, clusters=3, width=8)
+    >>> model(model.init(0, data), data).shape
+    (3, 2)
+    """
+    return Sequential(
+        GraphConv(width, relu),
+        DiffPool(GraphConv(clusters), GraphConv(width, relu)),
+        GraphConv(width, relu),
+        SumPool(),
+        Scale(1 / clusters),
+        *_head(outputs, width, task, rate),
+    )
+
+
+@dataclass(frozen=True)
+class VGAE(Layer):
+    """Variational graph auto-encoder: nodes become points z whose inner products say who is joined.
+
+    Kipf & Welling 2016 (arXiv:1611.07308): mean = mean(encoder(h)), log_std = log_std(encoder(h)); in training
+    z = mean + exp(log_std) * noise, in evaluation z = mean. Inside `WithLosses` it brings "kl_loss", for each graph the
+    mean over its nodes of -1/2 sum(1 + 2 log_std - mean^2 - exp(2 log_std)). Decode with `links`.
+
+    nodes: (n_nodes, d) -> (n_nodes, width of mean), as a batch
+
+    >>> from graphnn import datasets
+    >>> club = datasets.karate()
+    >>> model = VGAE(GraphConv(8, relu), GraphConv(4), GraphConv(4))
+    >>> z = model(model.init(0, club.graph), club.graph).nodes
+    >>> links(z, [0, 0], [1, 33]).shape
+    (2, 1)
+    """
+
+    encoder: Layer
+    mean: Layer
+    log_std: Layer
+
+    def forward(self, params: Scope, graphs: Any) -> Batch:
+        graphs = only_graphs(self, graphs)
+        h = self.encoder(params.scope("encoder"), graphs)
+        mean = dense_features(self.mean(params.scope("mean"), h))
+        log_std = dense_features(self.log_std(params.scope("log_std"), h))
+        params.loss("kl_loss", _divergence, mean, log_std, graphs)
+        if params.train:
+            noise = ops.stop_gradient(ops.add_noise(0.0 * mean, 1.0, params.rng()))
+            return graphs.replace(nodes=mean + ops.exp(log_std) * noise)
+        return graphs.replace(nodes=mean)
+
+
+def _divergence(mean: Array, log_std: Array, graphs: Batch) -> Array:
+    of_node = -0.5 * (1.0 + 2.0 * log_std - mean * mean - ops.exp(2.0 * log_std))
+    return ops.segment_mean(of_node, graphs.node_segments).sum(axis=1)
+
+
+def links(z: Array, senders: Any, receivers: Any) -> Array:
+    """Return a logit for each pair of nodes, the inner product of their points. (n_nodes, w) -> (n_pairs, 1)
+
+    >>> import numpy as np
+    >>> links(np.array([[1.0, 0.0], [2.0, 1.0]]), [0, 1], [1, 1])
+    array([[2.],
+           [5.]])
+    """
+    both = ops.gather(z, senders) * ops.gather(z, receivers)
+    return both.sum(axis=1)[:, None]
+
+
+def vgae(*, width: int = 32, latent: int = 16) -> VGAE:
+    """Return the auto-encoder of the paper: one convolution, then one each for mean and log standard deviation.
+
+    width: of the hidden convolution;  latent: of the points
+
+    >>> from graphnn import datasets
+    >>> club = datasets.karate()
+    >>> model = vgae(width=8, latent=2)
+    >>> model(model.init(0, club.graph), club.graph).nodes.shape
+    (34, 2)
+    """
+    return VGAE(GraphConv(width, relu), GraphConv(latent), GraphConv(latent))
+
+
+def mlp(outputs: int, *, width: int = 64, depth: int = 2, task: str = "regression", rate: float = 0.0) -> Sequential:
+    """Return a plain network of `depth` hidden layers for rows of numbers, standardised as `init` finds them.
+
+    >>> import numpy as np
+    >>> x = np.arange(6.0).reshape(3, 2)
+    >>> mlp(1, width=4)(mlp(1, width=4).init(0, x), x).shape
+    (3, 1)
+    """
+    hidden = [Dense(width, silu) for _ in range(depth - 1)]
+    return Sequential(Standardize(), *hidden, *_head(outputs, width, task, rate))
 
 
 def _around(

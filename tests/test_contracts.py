@@ -207,6 +207,10 @@ LAYERS = [
     Row(gn.JumpingKnowledge(gn.Sequential(gn.GraphConv(2, gn.tanh), gn.Dense(3)))),
     Row(gn.JumpingKnowledge(gn.Sequential(gn.GraphConv(3, gn.tanh), gn.Dense(3)), "max"), "max"),
     Row(gn.JumpingKnowledge(gn.Sequential(gn.GraphConv(3, gn.tanh), gn.Dense(3)), "lstm"), "lstm"),
+    # what the ready models bring
+    Row(gn.models.Messages(gn.GraphConv(3, gn.tanh), gn.GRUCell(3), 2)),
+    Row(gn.models.VGAE(gn.GraphConv(4, gn.tanh), gn.GraphConv(2), gn.GraphConv(2))),
+    Row(gn.models.VGAE(gn.GraphConv(4, gn.tanh), gn.GraphConv(2), gn.GraphConv(2)), "training", train=True, noisy=True),
 ]
 KINDS = list({repr(row.layer): row for row in LAYERS}.values())
 LAW_AND_FLAVOUR = [
@@ -229,7 +233,7 @@ def test_every_layer_keeps_every_law_on_every_graph(row, law, flavour):
 @pytest.mark.parametrize("row", KINDS, ids=str)
 class TestALayerIsAValue:
     def test_its_repr_rebuilds_it(self, row):
-        names = {**vars(gn), **vars(gn.kernels), **vars(cases)}
+        names = {**vars(gn.models), **vars(gn), **vars(gn.kernels), **vars(cases)}
         rebuilt = eval(repr(row.layer), names)
         assert rebuilt == row.layer
         assert repr(rebuilt) == repr(row.layer)
