@@ -233,6 +233,9 @@ class Layer:
         activation = getattr(self, "activation", None)
         if isinstance(activation, str) and "not callable" in message:
             return f"activation {activation!r} is a str; pass the function, such as gn.{activation}"
+        if isinstance(activation, int) and "not callable" in message:
+            who = type(self).__name__
+            return f"activation is the number {activation}; a layer is told only the width that comes out: {who}(width)"
         if message.startswith("layer "):  # a layer inside this one has said it
             return ""
         if "item assignment" in message and "Box" in message:

@@ -137,6 +137,7 @@ def _pair(
     who: str, predictions: ArrayLike, targets: ArrayLike, mask: ArrayLike | None, missing: bool = False
 ) -> tuple[Numbers, Numbers, Mask]:
     """Return predictions, targets and what to keep, of one shape; `missing` allows nan in targets."""
+    _refuse_several(who, predictions)
     p, t = np.asarray(predictions, np.float64), np.asarray(targets, np.float64)
     same_shape(who, p, t)
     keep = _kept(who, t, mask)
@@ -159,6 +160,7 @@ def _classes(
     who: str, predictions: ArrayLike, targets: ArrayLike, mask: ArrayLike | None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
     """Return the predicted and the actual classes of the rows to keep, and how many classes are known."""
+    _refuse_several(who, predictions)
     p, t = np.asarray(predictions), np.asarray(targets)
     many = p.ndim == 2 and p.shape[1] > 1
     if many and t.shape != p.shape[:1]:
@@ -188,6 +190,17 @@ def _classes(
                 f"for more classes give predictions (n, classes), and leave missing targets out with mask"
             )
     return predicted, t.astype(np.int64), known
+
+
+def _refuse_several(who: str, predictions: Any) -> None:
+    """Refuse what a model with several outputs gives, a tuple with a dict for instance."""
+    if isinstance(predictions, dict) or (
+        isinstance(predictions, tuple) and any(isinstance(p, dict) for p in predictions)
+    ):
+        raise TypeError(
+            f"{who}: predictions must be an array, got a {type(predictions).__name__}; score one of them, as with "
+            "metrics={'score': my_score} and a function my_score(outputs, targets)"
+        )
 
 
 def _kept(who: str, targets: Numbers, mask: ArrayLike | None) -> Mask:

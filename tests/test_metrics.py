@@ -257,3 +257,9 @@ def test_bad_values_are_named(metric, predictions, targets, message):
 def test_a_class_beyond_n_classes_is_refused():
     with pytest.raises(ValueError, match=r"confusion_matrix: class 2 occurs, n_classes=2 has room for 0\.\.1"):
         confusion_matrix([0, 2], [0, 1], n_classes=2)
+
+
+@pytest.mark.parametrize("metric", [accuracy, rmse])
+def test_several_outputs_are_refused_in_words(metric):
+    with pytest.raises(TypeError, match="predictions must be an array, got a tuple; score one of them"):
+        metric((np.ones((2, 2)), {"link_loss": np.ones(2)}), np.array([0, 1]))

@@ -361,3 +361,36 @@ def test_nan_is_never_equal():
     with pytest.raises(AssertionError, match="wanted nan"):
         trial.assert_same({"out": np.ones(1)}, {"out": nan})
     assert str(row) == "Good"
+
+
+class TestWhatElseIsReturned:
+    """Edges and globals of the graphs that a layer returns keep the laws as its nodes do."""
+
+    def test_edges(self):
+        with pytest.raises(gn.testing.LawBroken, match="does not see its neighbours"):
+            gn.testing.check_layer(EdgeMean(), attributes=["edges"])
+
+    def test_globals(self):
+        with pytest.raises(gn.testing.LawBroken, match=r"Globals.*numbers are finite"):
+            gn.testing.check_layer(NoGlobals())
+
+    def test_a_layer_that_changes_them_rightly_passes(self):
+        layer = gn.GraphNetwork(gn.Dense(3), gn.Dense(3), gn.Dense(2))
+        gn.testing.check_layer(layer, attributes=["edges", "global_features"])
+
+
+def test_a_layer_that_lacks_its_input_is_told_how_to_ask_for_it():
+    with pytest.raises(gn.testing.LawBroken, match=r"(?s)raises GraphError.*attributes=\['edges'\]"):
+        gn.testing.check_layer(gn.GINEConv(3))
+
+
+@dataclass(frozen=True)
+class EdgeMean(gn.Layer):
+    def forward(self, params, graphs):
+        return graphs.replace(edges=graphs.edges - gn.ops.mean(graphs.edges, axis=0))
+
+
+@dataclass(frozen=True)
+class NoGlobals(gn.Layer):
+    def forward(self, params, graphs):
+        return graphs.replace(globals=np.full((graphs.n_graphs, 1), np.nan))

@@ -26,8 +26,18 @@ def only_edges(layer: Layer, graphs: Any) -> Batch:
     return graphs
 
 
+def rows_of_features(layer: Layer, graphs: Batch) -> None:
+    """Refuse nodes with an axis of time, which would meet that of the edges."""
+    if len(graphs.nodes.shape) != 2:
+        raise ValueError(
+            f"{type(layer).__name__} needs nodes (n_nodes, d), got {graphs.nodes.shape}; "
+            "for frames of time write a loop, or Recurrent(GraphGRUCell(...))"
+        )
+
+
 def edge_features(layer: Layer, graphs: Batch) -> Array:
-    """Return the edge features a layer cannot do without."""
+    """Return the edge features a layer cannot do without, whose nodes must be rows of features."""
+    rows_of_features(layer, graphs)
     if graphs.edges is None:
         raise GraphError(
             "edges", f"{type(layer).__name__} needs edge features and there are none; give Graph(..., edges=...)"

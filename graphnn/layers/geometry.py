@@ -11,7 +11,7 @@ from graphnn.batch import Batch
 from graphnn.checks import GraphError
 from graphnn.initializers import glorot, zeros
 from graphnn.layer import Layer, Scope
-from graphnn.layers.edges import edge_features, only_edges, weighted
+from graphnn.layers.edges import edge_features, only_edges, rows_of_features, weighted
 from graphnn.ops import identity, shifted_softplus
 from graphnn.types import Array
 
@@ -128,6 +128,7 @@ class SchNetBlock(Layer):
 
 def distances(layer: Layer, graphs: Batch, column: int | None = None) -> Array:
     """Return the length of every edge: from positions, or from a column of the edge features. -> (n_edges,)"""
+    rows_of_features(layer, graphs)
     name = type(layer).__name__
     if column is not None:
         edges = edge_features(layer, graphs)

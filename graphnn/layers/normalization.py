@@ -11,6 +11,14 @@ from graphnn.initializers import ones, zeros
 from graphnn.layer import Layer, Scope, dense_features, only_graphs, with_features
 from graphnn.types import Array
 
+NO_WIDTH = "norms take no width, they find it in what comes in"
+
+
+def check_eps(layer: Layer, eps: float) -> None:
+    """Raise ValueError unless eps is a small number, which a width given by mistake is not."""
+    if not 0 <= eps < 1:
+        raise ValueError(f"{type(layer).__name__}: eps is a small number from 0, got {eps}; {NO_WIDTH}")
+
 
 @dataclass(frozen=True)
 class BatchNorm(Layer):
@@ -18,9 +26,10 @@ class BatchNorm(Layer):
 
     Ioffe & Szegedy, ICML 2015 (arXiv:1502.03167), algorithm 1. In training, mean and var are those of all rows of the
     batch; in evaluation, running averages: running = (1 - momentum) running + momentum new, with the unbiased
-    variance, as in algorithm 2. `apply` returns their new values as updates. A batch of a single row has var 0.
+    variance, as in algorithm 2. `apply` returns their new values as updates. A batch of a single row has var 0. Of
+    images or sequences every pixel and every moment is a row, so that a channel has one mean.
 
-    nodes: (n, d) -> (n, d)
+    nodes: (n, d) -> (n, d), or (n, ..., d) -> (n, ..., d)
     scale: (d,) ones    shift: (d,) zeros    running_mean: (d,) zeros    running_var: (d,) ones
 
     >>> import numpy as np
@@ -34,15 +43,20 @@ class BatchNorm(Layer):
     momentum: float = 0.1
     eps: float = 1e-5
 
+    def __post_init__(self) -> None:
+        if not 0 < self.momentum <= 1:
+            raise ValueError(f"BatchNorm: momentum is a share, above 0 and at most 1, got {self.momentum}; {NO_WIDTH}")
+        check_eps(self, self.eps)
+
     def forward(self, params: Scope, graphs: Any) -> Any:
         h = dense_features(graphs)
-        d = h.shape[-1:]
+        d, rows = h.shape[-1:], h if len(h.shape) == 2 else h.reshape((-1, h.shape[-1]))
         scale, shift = params("scale", d, ones), params("shift", d, zeros)
         mean, var = params("running_mean", d, zeros), params("running_var", d, ones)
         mean, var = ops.stop_gradient(mean), ops.stop_gradient(var)
         if params.train and h.shape[0] > 0:
-            n = h.shape[0]
-            new_mean, new_var = ops.mean(h, axis=0), ops.var(h, axis=0)
+            n = rows.shape[0]
+            new_mean, new_var = ops.mean(rows, axis=0), ops.var(rows, axis=0)
             unbiased = new_var * (n / max(n - 1, 1))
             params.update("running_mean", (1 - self.momentum) * mean + self.momentum * ops.stop_gradient(new_mean))
             params.update("running_var", (1 - self.momentum) * var + self.momentum * ops.stop_gradient(unbiased))
@@ -76,6 +90,7 @@ class LayerNorm(Layer):
     def __post_init__(self) -> None:
         if self.per not in ("node", "graph"):
             raise ValueError(f"LayerNorm: per must be 'node' or 'graph', got {self.per!r}")
+        check_eps(self, self.eps)
 
     def forward(self, params: Scope, graphs: Any) -> Any:
         if self.per == "graph":
@@ -114,6 +129,9 @@ class InstanceNorm(Layer):
     eps: float = 1e-5
     affine: bool = False
 
+    def __post_init__(self) -> None:
+        check_eps(self, self.eps)
+
     def forward(self, params: Scope, graphs: Batch) -> Batch:
         graphs = only_graphs(self, graphs)
         h = ops.dense(graphs.nodes)
@@ -145,6 +163,9 @@ class GraphNorm(Layer):
 
     eps: float = 1e-5
 
+    def __post_init__(self) -> None:
+        check_eps(self, self.eps)
+
     def forward(self, params: Scope, graphs: Batch) -> Batch:
         graphs = only_graphs(self, graphs)
         h = ops.dense(graphs.nodes)
@@ -175,6 +196,9 @@ class PairNorm(Layer):
     scale: float = 1.0
     by_node: bool = False
     eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        check_eps(self, self.eps)
 
     def forward(self, params: Scope, graphs: Batch) -> Batch:
         graphs = only_graphs(self, graphs)
@@ -227,10 +251,10 @@ class Standardize(Layer):
         h = dense_features(graphs)
 
         def centre(rng: Any, shape: tuple[int, ...]) -> Any:
-            return centre_and_spread(h)[0]
+            return centre_and_spread(h.reshape((-1, h.shape[-1])))[0]
 
         def spread(rng: Any, shape: tuple[int, ...]) -> Any:
-            return centre_and_spread(h)[1]
+            return centre_and_spread(h.reshape((-1, h.shape[-1])))[1]
 
         c, s = params("running_centre", h.shape[-1:], centre), params("running_spread", h.shape[-1:], spread)
         return with_features(graphs, (h - ops.stop_gradient(c)) / ops.stop_gradient(s))

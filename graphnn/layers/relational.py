@@ -143,6 +143,12 @@ def _relations(graphs: Any, count: int, column: int) -> Array:
         raise GraphError(
             "edges", f"RGCNConv finds the relation in column {column}, and edges have {edges.shape[1]}; pass column="
         )
+    if len(edges) and edges.shape[1] == count > 1 and ((edges == 0) | (edges == 1)).all() and (edges.sum(1) == 1).all():
+        raise GraphError(
+            "edges",
+            f"the {count} columns are one-hot, and RGCNConv wants the number of the relation in one; give "
+            "edges=one_hot.argmax(axis=1)",
+        )
     found = edges[:, column]
     numbers = found.astype(int)
     wrong = (numbers != found) | (numbers < 0) | (numbers >= count)

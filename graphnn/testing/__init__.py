@@ -5,17 +5,22 @@ The package's own layers are held to the same laws by the same functions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from graphnn import ops
+from graphnn.batch import Batch
 from graphnn.convert import pack
 from graphnn.graph import Graph
-from graphnn.layer import Layer
+from graphnn.layer import Layer, Scope
+from graphnn.layers import Edges, Globals, Sequential
 from graphnn.testing import flavours
 from graphnn.testing.flavours import FLAVOURS, SHAPES, graph, graphs, permuted_edges, permuted_nodes
 from graphnn.testing.table import LAWS, Law, LawBroken
 from graphnn.testing.trial import LEVELS, Row, parameters
+from graphnn.types import Array
 
 __all__ = [
     "FLAVOURS",
@@ -54,6 +59,8 @@ def check_layer(
     in both modes, of parameters, features and edge weights. The message says which law, on which graphs, with the
     numbers, and what usually breaks it.
 
+    If it returns graphs with other edge features, edge weights or globals, these are looked at as well.
+
     graphs: graphs of your own, or {name: graphs}, on which all laws are looked at; by default FLAVOURS, small graphs
         with 3 columns of features that have broken a library before
     level: what a row of the output is, "node", "edge" or "graph"
@@ -86,11 +93,37 @@ def check_layer(
         layer, "", level, tuple(attributes), train, batch_statistics, noisy, noisy_edges, follows_weights, unsavable
     )
     own = None if graphs is None else _named(graphs)
-    for law in LAWS:
-        if law.exemption(row):
-            continue
-        for name in law.flavours if own is None else own:
-            law(row, flavours.graphs(name, row.attributes) if own is None else own[name], name)
+    for seen in chain([row], _rows_of_the_rest(row, own)):  # the rest is looked at once the row has passed
+        for law in LAWS:
+            if not law.exemption(seen):
+                for name in law.flavours if own is None else own:
+                    law(seen, flavours.graphs(name, seen.attributes) if own is None else own[name], name)
+
+
+@dataclass(frozen=True)
+class Weights(Layer):
+    """Reads out the edge weights of the graphs that come in. -> (n_edges, 1)"""
+
+    def forward(self, params: Scope, graphs: Batch) -> Array:
+        weights = graphs.weights
+        return graphs.nodes[:0, :1] if weights is None else weights.reshape((-1, 1))
+
+
+def _rows_of_the_rest(row: Row, own: Mapping[str, list[Graph]] | None) -> Iterator[Row]:
+    """Give a row for what the layer changes in the graphs it returns besides nodes: that has to keep the laws too."""
+    batch = pack(flavours.graphs("mixed", row.attributes) if own is None else next(iter(own.values())))
+    try:
+        out = row.layer.apply(parameters(row.layer, batch), batch, train=row.train, rng=(0, 1))[0]
+    except Exception:  # the laws say so better
+        return
+    if isinstance(out, Batch) and (out.n_nodes, out.n_edges) == (batch.n_nodes, batch.n_edges):
+        for name, readout, level in (
+            ("edges", Edges(), "edge"),
+            ("globals", Globals(), "graph"),
+            ("weights", Weights(), "edge"),
+        ):
+            if getattr(out, name) is not None and getattr(out, name) is not getattr(batch, name):
+                yield replace(row, layer=Sequential(row.layer, readout), level=level)
 
 
 def _named(given: Any) -> dict[str, list[Graph]]:

@@ -29,6 +29,11 @@ class LawBroken(AssertionError):
         return LawBroken, (self.args[0], self.law, self.graphs)
 
 
+RUNS = (
+    "It must run on all of these graphs, empty ones too. What it reads besides nodes and arcs is asked for: "
+    "attributes=['edges'], ['positions'], ['global_features'], ...; and it must return graphs or an array."
+)
+
 EXEMPTIONS = {
     "batch_statistics": "in training it sees the other graphs of the batch",
     "noisy": "in training its noise goes with the place of a row",
@@ -52,6 +57,7 @@ class Law:
     cause: str
     unless: tuple[str, ...] = ()
     flavours: tuple[str, ...] = tuple(FLAVOURS)
+    runs_first: bool = False  # whether this law is the first to run the layer, so that what it raises is no law's fault
 
     @property
     def name(self) -> str:
@@ -72,14 +78,15 @@ class Law:
             found = f"it raises {type(error).__name__}: {error}"
             if "traced edge weights" in found:
                 found += " (or pass follows_weights=False)"
-            raise self._broken(row, place, found) from error
+            written = "read-only" in found  # into what came in, which is what the law is about
+            raise self._broken(row, place, found, RUNS if self.runs_first and not written else self.cause) from error
 
-    def _broken(self, row: Row, place: str, found: str) -> LawBroken:
+    def _broken(self, row: Row, place: str, found: str, cause: str = "") -> LawBroken:
         try:
             layer = repr(row.layer)
         except Exception:  # a layer that cannot be printed breaks a law, and is still to be called something
             layer = type(row.layer).__name__
-        message = f"{layer}, on the graphs {place!r}: {self.name}, but {found.rstrip('.')}.\n{self.cause}"
+        message = f"{layer}, on the graphs {place!r}: {self.name}, but {found.rstrip('.')}.\n{cause or self.cause}"
         return LawBroken(message, self.name, place)
 
     def __repr__(self) -> str:
@@ -98,6 +105,7 @@ LAWS = (
     Law(
         laws.a_call_changes_nothing,
         "Usually an assignment into an array, `h += ...`, `h[0] = ...`, or something kept on self.",
+        runs_first=True,
     ),
     Law(
         laws.numbers_are_finite_and_no_warning_is_given,

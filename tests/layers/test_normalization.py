@@ -231,3 +231,31 @@ def test_pair_norm_keeps_the_mean_squared_distance_of_two_nodes():
     h = gn.PairNorm(2.0, eps=0.0)({}, batch).nodes
     distances = ((h[:, None] - h[None]) ** 2).sum(axis=-1)
     assert distances.sum() == pytest.approx(2 * 6**2 * 2**2)
+
+
+class TestImagesAndSequences:
+    X = np.random.default_rng(0).normal(3, 2, size=(6, 4, 5, 2))
+
+    def test_batch_norm_has_one_mean_for_a_channel(self):
+        model = gn.BatchNorm()
+        params = model.init(0, self.X)
+        out, updates = model.apply(params, self.X, train=True)
+        mean, var = self.X.mean(axis=(0, 1, 2)), self.X.var(axis=(0, 1, 2))
+        np.testing.assert_allclose(out, (self.X - mean) / np.sqrt(var + 1e-5), rtol=1e-12)
+        n = self.X[..., 0].size
+        np.testing.assert_allclose(updates["running_mean"], 0.1 * mean, rtol=1e-12)
+        np.testing.assert_allclose(updates["running_var"], 0.9 + 0.1 * var * n / (n - 1), rtol=1e-12)
+        assert model({**params, **updates}, self.X).shape == self.X.shape
+
+    def test_standardize_too(self):
+        out = gn.Standardize()(gn.Standardize().init(0, self.X), self.X)
+        np.testing.assert_allclose(out.mean(axis=(0, 1, 2)), 0, atol=1e-12)
+        np.testing.assert_allclose(out.std(axis=(0, 1, 2)), 1, rtol=1e-12)
+
+
+@pytest.mark.parametrize("norm", [gn.BatchNorm, gn.LayerNorm, gn.InstanceNorm, gn.GraphNorm])
+def test_a_width_given_to_a_norm_is_refused(norm):
+    with pytest.raises(ValueError, match="16; norms take no width, they find it in what comes in"):
+        norm(16)
+    with pytest.raises(ValueError, match="eps is a small number from 0, got -1"):
+        norm(eps=-1)

@@ -89,3 +89,21 @@ def test_one_relation_without_root_is_a_random_walk():
     p = cases.parameters(layer, same)
     wanted = graph.kernel(k.random_walk) @ graph.nodes @ p["weight"][0] + graph.nodes @ p["root"] + p["bias"]
     np.testing.assert_allclose(layer(p, same).nodes, wanted, rtol=1e-12)
+
+
+def test_one_hot_relations_are_refused_with_the_remedy():
+    graph = gn.Graph(np.ones((3, 2)), [0, 1, 2], [1, 2, 0], edges=np.eye(3))
+    with pytest.raises(gn.GraphError, match=r"one-hot.*argmax\(axis=1\)"):
+        gn.RGCNConv(2, 3).init(0, graph)
+
+
+@pytest.mark.parametrize("layer", [gn.GINEConv(2), gn.NNConv(2), gn.CFConv(2, distance=0), gn.SchNetBlock(distance=0)])
+def test_frames_of_time_do_not_meet_the_axis_of_edges(layer):
+    graph = gn.pack(gn.Graph(np.ones((3, 2)), [0, 1, 2], [1, 2, 0], edges=np.ones((3, 1))))
+    with pytest.raises(ValueError, match=r"needs nodes \(n_nodes, d\), got \(3, 3, 2\)"):
+        layer.init(0, graph.replace(nodes=np.ones((3, 3, 2))))
+
+
+def test_the_width_that_comes_in_is_not_asked_for():
+    with pytest.raises(TypeError, match=r"activation is the number 16; a layer is told only the width that comes out"):
+        gn.GraphConv(3, 16).init(0, gn.Graph(np.ones((3, 2)), [0], [1]))
