@@ -104,7 +104,8 @@ class LaplacianEigenvectors(Transform):
             spread = np.zeros((graph.n_nodes, len(found)))
             spread[nodes] = waves
             values, vectors = np.append(values, found), np.hstack([vectors, spread])
-        vectors = vectors[:, np.argsort(values, kind="stable")[: self.k]]
+            slowest = np.argsort(values, kind="stable")[: self.k]  # no more than k are ever held
+            values, vectors = values[slowest], vectors[:, slowest]
         columns = np.zeros((graph.n_nodes, self.k))
         columns[:, : vectors.shape[1]] = vectors * self._signs(vectors, place)
         return columns

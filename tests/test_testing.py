@@ -394,3 +394,34 @@ class EdgeMean(gn.Layer):
 class NoGlobals(gn.Layer):
     def forward(self, params, graphs):
         return graphs.replace(globals=np.full((graphs.n_graphs, 1), np.nan))
+
+
+class TestFewGraphsOfOnesOwn:
+    """Laws about order move something however few there are."""
+
+    @pytest.mark.parametrize("count", [2, 3, 4])
+    def test_the_number_of_a_graph(self, count):
+        graphs = gn.testing.graphs("path", ()) * count
+        with pytest.raises(gn.testing.LawBroken, match=r"order of graphs|neighbours"):
+            gn.testing.check_layer(ByNumber(), graphs)
+
+    def test_float32_graphs_are_no_reason(self):
+        gn.testing.check_layer(gn.GraphConv(2, gn.tanh), [gn.Graph(np.ones((3, 2), np.float32), [0, 1], [1, 2])])
+
+
+def test_a_count_kept_on_the_layer_is_seen():
+    with pytest.raises(gn.testing.LawBroken, match="has left '_seen' on the layer"):
+        gn.testing.check_layer(Remembers())
+
+
+@dataclass(frozen=True)
+class ByNumber(gn.Layer):
+    def forward(self, params, graphs):
+        return graphs.replace(nodes=graphs.nodes * (1 + graphs.node_graph[:, None]).astype(graphs.nodes.dtype))
+
+
+@dataclass(frozen=True)
+class Remembers(gn.Layer):
+    def forward(self, params, graphs):
+        object.__setattr__(self, "_seen", getattr(self, "_seen", 0) + 1)
+        return graphs

@@ -9,7 +9,7 @@ from graphnn import ops
 from graphnn.batch import Batch
 from graphnn.initializers import constant, glorot, zeros
 from graphnn.kernels import adjacency, random_walk
-from graphnn.layer import Layer, Scope, only_graphs
+from graphnn.layer import Layer, Scope
 from graphnn.layers.convolution import convolve
 from graphnn.layers.edges import AGGREGATES, check_names, only_edges
 from graphnn.ops import identity, relu
@@ -55,7 +55,7 @@ class SAGEConv(Layer):
         check_names(self, "aggregate", (self.aggregate,), ("mean", "max", "sum"))
 
     def forward(self, params: Scope, graphs: Batch) -> Batch:
-        graphs = only_graphs(self, graphs)
+        graphs = only_edges(self, graphs)
         d = graphs.nodes.shape[-1]
         root, weight = (params(name, (d, self.width), glorot) for name in ("root", "weight"))
         bias = params("bias", (self.width,), zeros)
@@ -65,7 +65,7 @@ class SAGEConv(Layer):
             project, project_bias = params("project", (d, d), glorot), params("project_bias", (d,), zeros)
             sent = graphs.replace(nodes=ops.affine(graphs.nodes, project, project_bias, relu))
         if self.aggregate == "max":
-            segments = only_edges(self, graphs).receiver_segments
+            segments = graphs.receiver_segments
             top = ops.segment_max(ops.gather(ops.dense(sent.nodes), graphs.sender_segments), segments)
             heard = ops.affine(top, weight)
         else:

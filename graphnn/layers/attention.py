@@ -75,10 +75,11 @@ class GATConv(Layer):
         sender = ops.headwise(z, params("sender", (self.heads, columns), glorot))
         logits = ops.gather(receiver, arcs.receivers) + ops.gather(sender, arcs.senders)
         if self.edges:
-            e = _of_arcs(edge_features(self, graphs), graphs, arcs, self.loops)
+            e = edge_features(self, graphs)
             weight = params("edge_weight", (e.shape[1], self.heads * columns), glorot)
-            # (e E) . c = e (E . c): one number a head, and the product with E alone is never made
-            logits = logits + ops.affine(e, ops.headwise(weight, params("edge", (self.heads, columns), glorot)))
+            # (e E) . c = e (E . c): one number a head; neither the product with E nor loops as wide as e are ever made
+            told = ops.affine(e, ops.headwise(weight, params("edge", (self.heads, columns), glorot)))
+            logits = logits + _of_arcs(told, graphs, arcs, self.loops)
         alpha = _attention(params, ops.leaky_relu(logits, self.slope), arcs, self.dropout)
         out = ops.weighted_product(alpha, _by_head(z, self.heads), arcs.by_sender)
         bias = params("bias", (self.width,), zeros)

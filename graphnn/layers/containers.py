@@ -129,6 +129,8 @@ class Concat(Layer):
         if len(kinds) > 1:
             came = " and ".join(f"{kind} {shape}" for kind, shape in sorted(kinds))
             raise ValueError(f"Concat: the layers give {came}; join outputs of one kind with as many rows")
+        if len({id(out.packed.node_offsets) for out in outputs if isinstance(out, Batch)}) > 1:
+            raise ValueError("Concat: a layer gives graphs of other nodes, as a pool does; pool behind Concat")
         return with_features(outputs[0], ops.concatenate(parts, axis=-1))
 
     def __repr__(self) -> str:
@@ -279,7 +281,8 @@ def _letter(n: int) -> str:
 class Repeat(Layer):
     """One layer applied `steps` times with the same weights: h <- inner(h). `inner` must keep the width.
 
-    Parameters are those of the inner layer: "inner.weight". Noise inside it is drawn anew each time.
+    Parameters are those of the inner layer: "inner.weight". Edges
+    and globals are those that the inner layer returns. Noise inside it is drawn anew each time.
 
     Raises ValueError for fewer steps than one.
 
@@ -308,7 +311,8 @@ class Repeat(Layer):
 class Residual(Layer):
     """A layer and a way around it: h' = h + inner(h). `inner` must keep the width.
 
-    He et al., CVPR 2016 (arXiv:1512.03385), eq. 1. Parameters are those of the inner layer: "inner.weight".
+    He et al., CVPR 2016 (arXiv:1512.03385), eq. 1. Parameters are those of the inner layer: "inner.weight". Edges
+    and globals are those that the inner layer returns.
 
     >>> import numpy as np
     >>> from graphnn.layers.dense import Dense
@@ -319,10 +323,11 @@ class Residual(Layer):
     inner: Callable
 
     def forward(self, params: Scope, graphs: Any) -> Any:
-        h, change = dense_features(graphs), dense_features(self.inner(params.scope("inner"), graphs))
+        out = self.inner(params.scope("inner"), graphs)
+        h, change = dense_features(graphs), dense_features(out)
         if h.shape != change.shape:
             raise ValueError(
                 f"Residual: the inner layer turns features of shape {h.shape} into {change.shape}; "
                 f"give it width {h.shape[-1]}"
             )
-        return with_features(graphs, h + change)
+        return with_features(out, h + change)

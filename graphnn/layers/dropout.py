@@ -160,7 +160,10 @@ def _bonds(graphs: Batch, undirected: bool) -> ops.Segments:
 
 
 def _around(inner: Callable | None, params: Scope, graphs: Batch, thinner: Batch) -> Any:
-    """Return the thinner graphs, or what the inner layer makes of them, nodes and globals, on the whole graphs."""
+    """Return the thinner graphs, or the nodes and globals that the inner layer makes of them, on the whole graphs.
+
+    Its edges stay behind: in training there are too few of them for the whole graphs.
+    """
     if inner is None:
         return thinner
     out = inner(params.scope("inner"), thinner)

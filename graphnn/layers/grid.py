@@ -102,7 +102,7 @@ class MaxPool2D(Layer):
         frame = _frame(self, x, 2)
         seen = ops.windows(x, frame)
         if any(frame.padding):
-            inside = ops.windows(ops.value_of(x[:1, ..., :1]) * 0 + 1, frame) > 0
+            inside = ops.windows(ops.zeros((1, *x.shape[1:-1], 1), ops.value_of(x).dtype) + 1, frame) > 0
             seen = ops.where(inside, seen, float("-inf"))
         return ops.max(seen, axis=-2)
 

@@ -80,8 +80,11 @@ class RGCNConv(Layer):
         bias = params("bias", (self.width,), zeros)
         out = ops.affine(h, root, bias)
         if isinstance(self.relations, int):
-            for r, (hear, place) in enumerate(self._heard(graphs)):
-                out = ops.propagate(place, self._times(ops.propagate(hear, h), weight[r]), out)
+            if params.call.seed is not None:
+                self._refuse_one_hot(graphs)
+            heard, rows = self._heard(graphs)
+            parts = [self._times(ops.propagate(hear, h), weight[r]) for r, hear in enumerate(heard)]
+            out = out + ops.segment_sum(ops.concatenate(parts), rows)
         else:
             for r, kernel in enumerate(self.relations):
                 out = out + self._times(graphs.propagate(kernel, graphs.nodes), weight[r])
@@ -109,22 +112,32 @@ class RGCNConv(Layer):
         parts = h.reshape((h.shape[0], self.blocks, weight.shape[-2])).swapaxes(0, 1) @ weight
         return parts.swapaxes(0, 1).reshape((h.shape[0], self.width))
 
-    def _heard(self, graphs: Batch) -> list[tuple[SparseMatrix, SparseMatrix]]:
+    def _refuse_one_hot(self, graphs: Batch) -> None:
+        """Refuse, when parameters are made, what can only be meant as one column for each of several relations."""
+        edges = ops.value_of(edge_features(self, graphs))
+        ones = (edges == 1).sum(axis=0)
+        if edges.shape[1] == self.count > 2 and ones.all() and ones.sum() == len(edges) == (edges != 0).sum():
+            raise GraphError(
+                "edges",
+                f"the {self.count} columns are one-hot, and RGCNConv wants the number of the relation in one; give "
+                "edges=one_hot.argmax(axis=1)",
+            )
+
+    def _heard(self, graphs: Batch) -> tuple[list[SparseMatrix], Segments]:
         edges, settings = edge_features(self, graphs), (self.count, self.column, self.aggregate == "mean")
         if edges is graphs.packed.edges and not is_foreign(edges) and not is_foreign(graphs.weights):
             return graphs.packed.remember(by_relation, *settings)
         return by_relation(graphs, *settings)
 
 
-def by_relation(graphs: Any, count: int, column: int, mean: bool) -> list[tuple[SparseMatrix, SparseMatrix]]:
-    """Return the edges of each relation as two sparse matrices, (hear, place). graphs: a Batch or what it is packed in
+def by_relation(graphs: Any, count: int, column: int, mean: bool) -> tuple[list[SparseMatrix], Segments]:
+    """Return a sparse matrix for each relation, and the nodes of all their rows. graphs: a Batch, or its Packed
 
-    `hear` (n_r, n_nodes) sums or averages what the n_r nodes that have in-edges of the relation hear by it, `place`
-    (n_nodes, n_r) puts those rows where they belong.
+    Matrix r, (n_r, n_nodes), sums or averages what the n_r nodes that have in-edges of the relation hear by it.
     """
     weights = graphs.receiver_segments.ones(graphs.dtype) if graphs.weights is None else graphs.weights
     by_number, order = Segments(_relations(graphs, count, column), count).grouped
-    found = []
+    found, nodes = [], []
     for r in range(count):
         edges = order[slice(*by_number.indptr[r : r + 2])]
         part = SparseMatrix.from_entries(
@@ -132,8 +145,10 @@ def by_relation(graphs: Any, count: int, column: int, mean: bool) -> list[tuple[
         )
         if mean:
             part = part.scale(rows=part.row_segments.inverse_sizes(graphs.dtype, 1))
-        found.append(part.without_empty_rows())
-    return found
+        hear, place = part.without_empty_rows()
+        found.append(hear)
+        nodes.append(place.pattern.rows)
+    return found, Segments(ops.concatenate(nodes), graphs.n_nodes)
 
 
 def _relations(graphs: Any, count: int, column: int) -> Array:
@@ -142,12 +157,6 @@ def _relations(graphs: Any, count: int, column: int) -> Array:
     if column >= edges.shape[1]:
         raise GraphError(
             "edges", f"RGCNConv finds the relation in column {column}, and edges have {edges.shape[1]}; pass column="
-        )
-    if len(edges) and edges.shape[1] == count > 1 and ((edges == 0) | (edges == 1)).all() and (edges.sum(1) == 1).all():
-        raise GraphError(
-            "edges",
-            f"the {count} columns are one-hot, and RGCNConv wants the number of the relation in one; give "
-            "edges=one_hot.argmax(axis=1)",
         )
     found = edges[:, column]
     numbers = found.astype(int)

@@ -204,7 +204,7 @@ def elu(x: Array) -> Array:
     """
     if is_jax(x):
         xp = namespace(x)
-        return xp.where(x > 0, x, xp.expm1(xp.minimum(x, 0)))
+        return xp.where(x > 0, x, xp.expm1(xp.where(x > 0, 0, x)))
     return _elu(x)
 
 
@@ -242,7 +242,7 @@ def selu(x: Array) -> Array:
     """
     if is_jax(x):
         xp = namespace(x)
-        return SELU_SCALE * xp.where(x > 0, x, SELU_ALPHA * xp.expm1(xp.minimum(x, 0)))
+        return SELU_SCALE * xp.where(x > 0, x, SELU_ALPHA * xp.expm1(xp.where(x > 0, 0, x)))
     return _selu(x)
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
+import numpy as np
+
 from graphnn import ops
 from graphnn.batch import Batch
 from graphnn.convert import pack
@@ -130,7 +132,8 @@ def _named(given: Any) -> dict[str, list[Graph]]:
     """Return graphs of the user's by name, with dense features, of which a gradient can be taken."""
     named = given if isinstance(given, Mapping) else {"graphs": given}
     lists = {
-        str(name): [g.replace(nodes=ops.dense(g.nodes)) for g in pack(some).graphs] for name, some in named.items()
+        str(name): [g.replace(nodes=ops.dense(g.nodes)) for g in pack(some, dtype=np.float64).graphs]
+        for name, some in named.items()
     }
     for name, some in (lists or {"graphs": []}).items():
         if not some:

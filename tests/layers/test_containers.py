@@ -209,3 +209,19 @@ def test_lambda_is_a_function_of_features_or_of_graphs():
     assert layer({}, batch).n_edges < batch.n_edges
     assert repr(layer) == "Lambda(thinner, of='graphs')"
     assert pickle.loads(pickle.dumps(layer)) == layer
+
+
+def test_residual_passes_on_what_its_inner_layer_makes_of_edges_and_globals():
+    graph = gn.Graph(np.eye(3), [0, 1, 2], [1, 2, 0], edges=np.ones((3, 1)))
+    virtual = gn.VirtualNode(gn.GraphConv(3, gn.tanh), gn.Dense(3, gn.tanh))
+    model = gn.Sequential(gn.Residual(virtual), gn.Residual(gn.VirtualNode(gn.GraphConv(3), gn.Dense(3))), gn.Nodes())
+    grads = gn.grad(lambda params: (model(params, graph) ** 2).sum())(model.init(0, graph))
+    assert all(np.abs(grads[name]).max() > 0 for name in grads if name.startswith("0.residual.inner.update"))
+    edges = gn.Sequential(gn.Residual(gn.GraphNetwork(edge_update=gn.Dense(5))), gn.Edges())
+    assert edges(edges.init(0, graph), graph).shape == (3, 5)
+
+
+def test_concat_refuses_graphs_of_different_nodes():
+    graph = gn.Graph(np.random.default_rng(0).normal(size=(4, 3)), [0, 1], [1, 0])
+    with pytest.raises(ValueError, match="a layer gives graphs of other nodes"):
+        gn.Concat(gn.TopKPool(0.5), gn.TopKPool(0.5)).init(0, graph)

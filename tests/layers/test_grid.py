@@ -159,3 +159,9 @@ def test_a_small_network_of_convolutions_learns_which_way_lines_run():
         grads = gn.grad(lambda p: gn.cross_entropy(model(p, lines), across))(params)
         params, state = optimizer.update(params, grads, state)
     assert (model(params, lines).argmax(axis=1) == across).all()
+
+
+def test_what_lies_outside_of_a_padded_pool_does_not_depend_on_the_first_image():
+    x = np.ones((2, 4, 4, 1))
+    x[0, 0, 0, 0], x[1, 0, 0, 0] = -np.inf, 9.0
+    assert gn.MaxPool2D(2, padding=1)({}, x)[1, 0, 0].tolist() == [9.0]

@@ -399,6 +399,11 @@ def graph_norm(p):
     return {**scale_shift(p), "mean_scale": p["mean_scale"]}
 
 
+def batch_norm(p):
+    names = {"scale": "weight", "shift": "bias", "running_mean": "running_mean", "running_var": "running_var"}
+    return {ours: p[f"module.{theirs}"] for ours, theirs in names.items()}
+
+
 def prelu(p):
     return {"slope": p["weight"][0]}
 
@@ -472,6 +477,7 @@ MESSAGE = {
 }
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus", "sigmoid", "tanh")
 NORM = {
+    "batch": (gn.BatchNorm(eps=1e-3), batch_norm),
     "instance": (gn.InstanceNorm(), unchanged, "node_graph"),
     "instance-affine": (gn.InstanceNorm(1e-3, affine=True), scale_shift, "node_graph"),
     "graph": (gn.GraphNorm(), graph_norm, "node_graph"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import cases
 import numpy as np
 import pytest
@@ -89,6 +91,27 @@ def test_one_relation_without_root_is_a_random_walk():
     p = cases.parameters(layer, same)
     wanted = graph.kernel(k.random_walk) @ graph.nodes @ p["weight"][0] + graph.nodes @ p["root"] + p["bias"]
     np.testing.assert_allclose(layer(p, same).nodes, wanted, rtol=1e-12)
+
+
+def test_a_flag_beside_the_relation_is_not_taken_for_one_hot():
+    graph = gn.Graph(np.ones((2, 2)), [0, 1], [1, 0], edges=[[1.0, 0.0], [0.0, 1.0]])
+    layer = gn.RGCNConv(2, 2)
+    assert layer(layer.init(0, graph), graph).nodes.shape == (2, 2)
+
+
+def test_memory_grows_with_edges_not_with_relations():
+    rng, n = np.random.default_rng(0), 1000
+    edges = rng.integers(0, 200, (n, 1)).astype(float)
+    graph = gn.pack(gn.Graph(rng.normal(size=(n, 8)), *rng.integers(0, n, (2, n)), edges=edges))
+    layer = gn.RGCNConv(16, 200)
+    params = layer.init(0, graph)
+    gradient = gn.grad(lambda params: (layer(params, graph).nodes ** 2).sum())
+    gradient(params)
+    tracemalloc.start()
+    gradient(params)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.3 * 200 * n * 16 * 8
 
 
 def test_one_hot_relations_are_refused_with_the_remedy():

@@ -6,7 +6,7 @@ import torch
 from graphs import N_GRAPHS
 from record import write
 from torch import nn
-from torch_geometric.nn import GraphNorm, InstanceNorm, LayerNorm, MeanSubtractionNorm, PairNorm
+from torch_geometric.nn import BatchNorm, GraphNorm, InstanceNorm, LayerNorm, MeanSubtractionNorm, PairNorm
 
 
 def by_graph(module, t):
@@ -17,7 +17,15 @@ def by_node(module, t):
     return module(t["nodes"])
 
 
+def with_statistics(norm):
+    """Return a norm as training may have left it: evaluation reads its running mean and variance."""
+    norm.module.running_mean.copy_(torch.tensor([0.5, -1.0, 0.0, 2.0]))
+    norm.module.running_var.copy_(torch.tensor([0.3, 1.0, 4.0, 0.7]))
+    return norm
+
+
 CASES = {
+    "batch": (with_statistics(BatchNorm(4, eps=1e-3)), by_node),
     "instance": (InstanceNorm(4), by_graph),
     "instance-affine": (InstanceNorm(4, eps=1e-3, affine=True), by_graph),
     "graph": (GraphNorm(4), by_graph),
