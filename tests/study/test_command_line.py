@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import subprocess
@@ -13,6 +12,7 @@ import networkx as nx
 import numpy as np
 import pytest
 from datasets.real_files import real_file
+from study.csv_files import read, write
 
 import graphnn as gn
 from graphnn.cli import main
@@ -23,17 +23,6 @@ FILES = (
     "picture.png", "seconds.json",
 )  # fmt: skip
 QUICK = ["--epochs", "3", "--seeds", "2", "--width", "8", "--depth", "1"]
-
-
-def write(path: Path, header: list[str], rows: list) -> Path:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([header, *rows])
-    return path
-
-
-def read(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import re
@@ -12,6 +11,7 @@ from pathlib import Path
 import networkx as nx
 import numpy as np
 import pytest
+from study.csv_files import read, write
 
 import graphnn as gn
 from graphnn.cli import main
@@ -19,17 +19,6 @@ from graphnn.study.material import Request, prepare
 from graphnn.study.train import Examples, Settings, make_model, train_split
 
 QUICK = ["--epochs", "3", "--seeds", "1", "--width", "8", "--depth", "1"]
-
-
-def write(path: Path, header: list[str], rows: list) -> Path:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([header, *rows])
-    return path
-
-
-def read(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.fixture

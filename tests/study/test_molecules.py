@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from datasets.real_files import real_file
+from study.csv_files import read
 
 import graphnn as gn
 from graphnn.cli import main
@@ -18,11 +19,6 @@ pytest.importorskip("rdkit", reason='molecules need RDKit: pip install "graphnn[
 
 QUICK = ["--epochs", "2", "--seeds", "1", "--width", "8", "--depth", "1"]
 TARGET = "measured log solubility in mols per litre"
-
-
-def read(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.fixture
