@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import warnings
 import zipfile
 
 import networkx as nx
@@ -18,7 +19,9 @@ from graphnn.datasets.graph_files import read_graph, read_graph_folder
 
 
 def write_json(graph, path):
-    path.write_text(json.dumps(nx.node_link_data(graph)), "utf-8")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # networkx 3.4 announces another name for "links"
+        path.write_text(json.dumps(nx.node_link_data(graph)), "utf-8")
 
 
 def write_pajek(graph, path):
