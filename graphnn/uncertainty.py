@@ -21,7 +21,7 @@ from graphnn.checks import listing, same_shape
 from graphnn.layer import Layer, Scope, as_input, parts_of
 from graphnn.types import Array, Params
 
-LINKS = ("identity", "softmax", "sigmoid")
+LINKS = {"identity": ops.identity, "softmax": ops.softmax, "sigmoid": ops.sigmoid}  # from outputs to what is averaged
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Ensemble(Layer):
         if not isinstance(self.count, (int, np.integer)) or self.count < 1:
             raise ValueError(f"Ensemble: count is the number of members, a whole number from 1, got {self.count!r}")
         if self.link not in LINKS:
-            raise ValueError(f"Ensemble: link must be one of {listing(LINKS)}, got {self.link!r}")
+            raise ValueError(f"Ensemble: link must be one of {listing(list(LINKS))}, got {self.link!r}")
 
     def forward(self, params: Scope, graphs: Any) -> Array:
         outputs = [_output(self.member(params.scope(f"net{i}"), graphs)) for i in range(self.count)]
@@ -119,7 +119,7 @@ def spread(model: Ensemble, params: Params, inputs: Any) -> tuple[np.ndarray, np
         raise TypeError(f"spread: needs an Ensemble, got {model!r}")
     if model.count < 2:
         raise ValueError(f"spread: needs at least two members, {model!r} has 1")
-    link = {"identity": ops.identity, "softmax": ops.softmax, "sigmoid": ops.sigmoid}[model.link]
+    link = LINKS[model.link]
     data = as_input(inputs)
     each = members(params)[: model.count]
     if len(each) < model.count:

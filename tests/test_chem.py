@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
-import os
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.sparse.csgraph
+from real_files import real_file
 
 import graphnn as gn
 
@@ -55,16 +54,8 @@ SPECIAL = {
 specials = pytest.mark.parametrize("smiles", SPECIAL.values(), ids=SPECIAL)
 
 
-def table(path):
-    """Return the rows of a file of the real data, or skip the test."""
-    root = Path(os.environ.get("GRAPHNN_DATA") or Path(__file__).parents[2] / "shared" / "data")
-    if not (root / path).exists():
-        pytest.skip(f"the real data {path} is not here; GRAPHNN_DATA names the folder that holds it")
-    return root / path
-
-
 def column(path, name):
-    with table(path).open(encoding="utf-8", newline="") as file:
+    with real_file(path).open(encoding="utf-8", newline="") as file:
         return [row[name] for row in csv.DictReader(file)]
 
 
@@ -217,7 +208,7 @@ def counts(graph):
 
 
 def test_counts_of_every_esol_molecule(esol):
-    with table("derived/esol_rdkit_counts.csv").open(encoding="utf-8", newline="") as file:
+    with real_file("derived/esol_rdkit_counts.csv").open(encoding="utf-8", newline="") as file:
         wanted = list(csv.DictReader(file))
     for graph, row in zip(chem.from_smiles(esol, DMPNN).graphs, wanted, strict=True):
         assert counts(graph) == {name: int(row[name]) for name in counts(graph)}, row["row"]
@@ -231,7 +222,7 @@ def test_duplicates_and_scaffolds_of_esol_are_those_of_the_reference_split(esol)
     """
     groups = chem.duplicates(esol)
     assert len(np.unique(groups)) == 1117
-    splits = json.loads(table("derived/esol_splits.json").read_text(encoding="utf-8"))
+    splits = json.loads(real_file("derived/esol_splits.json").read_text(encoding="utf-8"))
     for split in splits["random"]:
         parts = [set(groups[rows]) for rows in split.values()]
         assert len(set.union(*parts)) == sum(map(len, parts)) == 1117

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from real_files import real_file
 
 from graphnn import splits
 from graphnn.splits import Split
 
-DATA = Path(os.environ.get("GRAPHNN_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 NONE = np.zeros(0, np.intp)
 
 seeds = st.integers(0, 2**32 - 1)
@@ -330,17 +328,16 @@ def test_a_good_split_passes_and_need_not_use_every_row():
 def molecules():
     Chem = pytest.importorskip("rdkit.Chem")
     murcko = pytest.importorskip("rdkit.Chem.Scaffolds.MurckoScaffold")
-    with (DATA / "esol" / "delaney-processed.csv").open(encoding="utf-8", newline="") as file:
+    with real_file("esol", "delaney-processed.csv").open(encoding="utf-8", newline="") as file:
         found = [Chem.MolFromSmiles(row["smiles"].strip()) for row in csv.DictReader(file)]
     return [Chem.MolToSmiles(m) for m in found], [murcko.MurckoScaffoldSmiles(mol=m) for m in found]
 
 
 @pytest.fixture(scope="module")
 def published():
-    return dict(splits.read(DATA / "derived" / "esol_splits.json"))
+    return dict(splits.read(real_file("derived", "esol_splits.json")))
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="no folder of real data (set GRAPHNN_DATA)")
 class TestEsol:
     """The splits of ESOL that the reference scores were measured on, drawn again."""
 

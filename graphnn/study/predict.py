@@ -68,7 +68,7 @@ def predict_table(
     interval = Interval(told["task"], tuple(told["values"]), told["level"])
     _write(out, rows, kept, mean, spread, interval, wanted, len(each), notes, failures)
     assert saved.state is not None
-    is_new = ~np.isin(identities(rows)[kept], saved.state["trained_on"])
+    is_new = ~np.isin(identities(rows, kept, batch), saved.state["trained_on"])
     return "\n".join(_report(out, rows, kept, mean, wanted, notes, failures, is_new))
 
 

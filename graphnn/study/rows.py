@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +76,9 @@ def read_rows(
     if graphs is None:
         column = _smiles_column(table) if smiles is None else smiles
         if column not in table.columns:
-            raise KeyError(f"{table.path} has no column {column!r} of SMILES; say --smiles, {listing(_fields(table))}")
+            raise KeyError(
+                f"{table.path} has no column {column!r} of SMILES; say --smiles, {listing(list(table.columns))}"
+            )
         return Rows(table, MOLECULES, column, table.column(column))
     if Path(graphs).is_dir():
         files = [entry.name for entry in sorted(Path(graphs).iterdir())]
@@ -140,18 +144,14 @@ def _smiles_column(table: Table) -> str:
     if len(found) != 1:
         raise ValueError(
             f"{table.path}: which column holds the molecules? Say --smiles COLUMN, or --graphs FOLDER for graph files; "
-            f"there are {listing(_fields(table))}"
+            f"there are {listing(list(table.columns))}"
         )
     return found[0]
 
 
-def _fields(table: Table) -> list[str]:
-    return list(table.columns)
-
-
 def _naming_column(table: Table, known: Sequence[str], exclude: Sequence[str], what: str) -> str:
     """Return the column whose entries are all among the known names; refuse to choose between several."""
-    names, among = set(known), listing(_fields(table))
+    names, among = set(known), listing(list(table.columns))
     found = [c for c, entries in table.columns.items() if c not in exclude and set(entries) <= names]
     once = [column for column in found if len(set(table.column(column))) == table.n_rows]
     fits = once or found
@@ -210,16 +210,17 @@ def _attribute_names(rows: Rows) -> set[str]:
 
 
 def featurize(
-    rows: Rows, featurizer: Any, *, skip: bool = False, progress: bool = False
+    rows: Rows, featurizer: Any, *, skip: bool = False
 ) -> tuple[Batch, np.ndarray, list[tuple[int, str, str]]]:
     """Return (batch, rows kept, failures (row, text, reason)); rows that cannot be represented raise unless skipped.
 
-    For nodes the batch is the one graph, and all rows are kept.
+    For nodes the batch is the one graph, and all rows are kept. On a terminal a bar shows how far molecules are.
     """
     if rows.kind == NODES:
         return pack(featurizer(rows.things), dtype=np.float32), np.arange(rows.table.n_rows), []
     if rows.kind == MOLECULES:
-        found = chem.from_smiles(rows.things, featurizer, on_error="skip", progress=progress)
+        bar = sys.stderr.isatty() and find_spec("tqdm") is not None
+        found = chem.from_smiles(rows.things, featurizer, on_error="skip", progress=bar)
         graphs, kept = found.graphs, found.rows
         failures = [(int(f.row), str(f.text), f.reason) for f in found.failures]
         if failures and not skip:

@@ -84,7 +84,8 @@ def _write(out: Path, material: Material, model: Layer, results: Sequence[Result
     rows, examples, wanted = material.rows, material.examples, material.examples.targets
     members = [params for result in results for params in result.members]
     used = np.unique(np.concatenate([part for result in results for part in result.split[:2]]))
-    domain = Domain.of(examples.batch if rows.kind == NODES else examples.batch[used])
+    inputs = examples.batch if rows.kind == NODES else examples.batch[used]
+    domain = Domain.of(inputs)
     info = {
         "kind": rows.kind,
         "key": rows.key,
@@ -93,7 +94,7 @@ def _write(out: Path, material: Material, model: Layer, results: Sequence[Result
         "domain": domain.to_json(),
     }
     ensemble = Ensemble(model, len(members), LINKS[wanted.task])
-    trained_on = identities(rows)[material.row_of[used]]
+    trained_on = identities(rows, material.row_of[used], inputs)
     save(
         out / "model.npz", combine(members), model=ensemble, featurizer=material.featurizer, info=info,
         state={"trained_on": np.unique(trained_on)},

@@ -17,7 +17,6 @@ from graphnn.batch import Batch
 from graphnn.datasets.tables import Targets
 from graphnn.layer import Layer
 from graphnn.losses import StandardizedError, binary_cross_entropy, cross_entropy
-from graphnn.ops import sigmoid, softmax
 from graphnn.optim import adam
 from graphnn.schedules import Cosine
 from graphnn.splits import Split
@@ -210,17 +209,12 @@ def _loss(targets: Targets, train: np.ndarray) -> Callable:
 
 def _data(examples: Examples, rows: np.ndarray) -> tuple[Batch, np.ndarray, np.ndarray]:
     """Return (inputs, targets, mask) of some rows; of a single graph all rows, the others masked."""
-    targets = examples.targets
-    values = targets.values if targets.task == "classification" else np.where(targets.mask, targets.values, 0.0)
+    mask = examples.targets.mask
+    values = np.where(mask, examples.targets.values, 0)
     if examples.per == "graph":
-        return (
-            examples.batch[rows],
-            np.maximum(values[rows], 0) if values.ndim == 1 else values[rows],
-            targets.mask[rows],
-        )
+        return examples.batch[rows], values[rows], mask[rows]
     chosen = np.isin(np.arange(len(values)), rows)
-    mask = targets.mask & (chosen if values.ndim == 1 else chosen[:, None])
-    return examples.batch, np.maximum(values, 0) if values.ndim == 1 else values, mask
+    return examples.batch, values, (mask.T & chosen).T
 
 
 def outcome(model: Layer, params: Params, examples: Examples, rows: np.ndarray) -> np.ndarray:
@@ -232,7 +226,7 @@ def outcome(model: Layer, params: Params, examples: Examples, rows: np.ndarray) 
 def predict_rows(model: Layer, params: Params, inputs: Batch, link: str) -> np.ndarray:
     """Return numbers or probabilities for all graphs or nodes of a batch, in float64."""
     out = np.asarray(predict(model, params, inputs, batch_size=512), float)
-    return {"identity": out, "softmax": softmax(out), "sigmoid": sigmoid(out)}[link]
+    return uncertainty.LINKS[link](out)
 
 
 def progress(description: str) -> Progress:

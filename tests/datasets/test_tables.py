@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import csv
 import gzip
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from real_files import real_file
 
 from graphnn.datasets.tables import Table, read_table, targets
 
-DATA = Path(os.environ.get("GRAPHNN_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 NAN = np.nan
 
 
@@ -317,10 +315,9 @@ class TestTargets:
         assert repr(found) == "Targets(classification of 'y', 5 rows, 1 missing, classes 'a', 'b')"
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="no folder of real data (set GRAPHNN_DATA)")
 class TestRealTables:
     def test_esol_as_moleculenet_has_it(self):
-        found = read_table(DATA / "esol" / "delaney-processed.csv")
+        found = read_table(real_file("esol", "delaney-processed.csv"))
         assert (found.n_rows, len(found.columns)) == (1128, 10)
         assert sum(text.endswith(" ") for text in found.column("smiles")) == 0
         y = targets(found, "measured log solubility in mols per litre")
@@ -328,7 +325,7 @@ class TestRealTables:
         assert (y.values.mean(), y.values.std()) == pytest.approx((-3.050, 2.096), abs=5e-4)
 
     def test_esol_as_the_paper_has_it_with_windows_line_ends_and_commas_in_names(self):
-        found = read_table(DATA / "esol" / "ci034243xsi20040112_053635.txt")
+        found = read_table(real_file("esol", "ci034243xsi20040112_053635.txt"))
         assert found.n_rows == 1144
         assert found.column("Compound ID")[0] == "1,1,1,2-Tetrachloroethane"
         assert found.column("smiles")[0] == "ClCC(Cl)(Cl)Cl"
@@ -338,7 +335,7 @@ class TestRealTables:
         [("malaria-processed.csv", "activity", 9999, 1.48**0.5), ("cep-processed.csv", "PCE", 29978, 6.44**0.5)],
     )
     def test_neural_fingerprint_tables(self, name, target, rows, std):
-        y = targets(read_table(DATA / "neural_fingerprint" / name), target)
+        y = targets(read_table(real_file("neural_fingerprint", name)), target)
         assert (y.task, len(y.values)) == ("regression", rows)
         assert y.values.std() == pytest.approx(std, abs=2e-3)
 
@@ -347,4 +344,4 @@ class TestRealTables:
     )
     def test_files_of_another_kind_are_refused(self, name):
         with pytest.raises(ValueError, match="a table as CSV"):
-            read_table(DATA / name)
+            read_table(real_file(name))

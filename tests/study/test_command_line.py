@@ -11,7 +11,7 @@ from pathlib import Path
 import networkx as nx
 import numpy as np
 import pytest
-from datasets.real_files import real_file
+from real_files import real_file
 from study.csv_files import read, write
 
 import graphnn as gn

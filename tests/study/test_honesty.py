@@ -206,6 +206,8 @@ class TestFiles:
 
 class TestScores:
     def test_rows_that_were_trained_on_are_not_scored(self, paths, capsys):
+        for i in range(40):  # no two alike, for a graph like one that was trained on counts as trained on
+            nx.write_graphml(nx.path_graph(3 + i), f"graphs/g{i}.graphml")
         assert train("run", "--target", "size") == 0
         capsys.readouterr()
         command = ["predict", "run", "t.csv", "--graphs", "graphs", "--out", "p.csv", "--force"]
@@ -220,6 +222,19 @@ class TestScores:
         write(Path("old.csv"), ["file", "size"], [[rows[i]["file"], rows[i]["size"]] for i in split.train])
         assert main(["predict", "run", "old.csv", *command[3:]]) == 0
         assert "all of these rows were trained on" in capsys.readouterr().out
+
+    def test_a_graph_is_known_by_what_it_is_not_by_its_name(self, paths, capsys):
+        assert train("run", "--target", "size") == 0
+        ((_, split),) = gn.splits.read("run/splits.json")
+        Path("new").mkdir()
+        turned = nx.relabel_nodes(
+            nx.read_graphml(f"graphs/g{split.train[0]}.graphml"), lambda v: f"v{9 - int(v[-1])}{v}"
+        )
+        nx.write_graphml(turned, "new/other.graphml")
+        nx.write_graphml(nx.complete_graph(7), f"new/g{split.train[0]}.graphml")
+        write(Path("new.csv"), ["file", "size"], [["other", 4.5], [f"g{split.train[0]}", 10.5]])
+        assert main(["predict", "run", "new.csv", "--graphs", "new", "--out", "p.csv"]) == 0
+        assert "on 1 row (1 were trained on" in capsys.readouterr().out
 
     def test_too_few_rows_for_an_interval_are_told_and_leave_it_blank(self, paths, capsys):
         write(Path("few.csv"), ["file", "y"], [[f"g{i}", 1.5 * i] for i in range(20)])

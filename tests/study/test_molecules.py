@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from datasets.real_files import real_file
+from real_files import real_file
 from study.csv_files import read
 
 import graphnn as gn

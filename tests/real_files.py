@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(os.environ.get("GRAPHNN_DATA", Path(__file__).parents[3] / "shared" / "data"))
+FOLDER = Path(os.environ.get("GRAPHNN_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 
 
 def real_file(*parts: str) -> Path:
