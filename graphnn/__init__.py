@@ -22,7 +22,7 @@ from graphnn import (
 )
 from graphnn.autodiff import flatten, grad, hvp, jvp, multi_grad, value_and_grad
 from graphnn.batch import Batch
-from graphnn.checkpoint import Checkpoint, load, save
+from graphnn.checkpoint import Saved, load, save
 from graphnn.checks import GraphError, TrainingDiverged
 from graphnn.convert import from_adjacency, from_networkx, pack, to_networkx
 from graphnn.estimators import GraphClassifier, GraphRegressor, NodeClassifier
@@ -146,7 +146,9 @@ from graphnn.optim import adam, adamw, frozen, momentum, nesterov, per_module, r
 from graphnn.training.callbacks import EarlyStopping, Progress
 from graphnn.training.fit import fit, predict, steps
 from graphnn.training.live import LivePlot
+from graphnn.training.resume import Checkpoint
 from graphnn.training.run import History, Run
+from graphnn.training.several import conflict, per_loss
 from graphnn.uncertainty import Ensemble
 
 __version__ = "0.1.0"
@@ -233,6 +235,7 @@ __all__ = [
     "SAGEConv",
     "SAGPool",
     "SGConv",
+    "Saved",
     "Scale",
     "SchNetBlock",
     "Sequential",
@@ -252,6 +255,7 @@ __all__ = [
     "adamw",
     "binary_cross_entropy",
     "chem",
+    "conflict",
     "confusion_matrix",
     "constant",
     "cross_entropy",
@@ -301,6 +305,7 @@ __all__ = [
     "ops",
     "orthogonal",
     "pack",
+    "per_loss",
     "per_module",
     "predict",
     "propagation",

@@ -43,6 +43,7 @@ from graphnn import (
 from graphnn.checks import listing, nearest
 from graphnn.datasets import attributes
 from graphnn.layers.containers import CONTAINERS
+from graphnn.training import several
 
 MODULES = (
     layers,
@@ -58,6 +59,7 @@ MODULES = (
     attributes,
     transforms,
     models,
+    several,
 )
 """Where names may come from. Their functions and dataclasses can be named in a file; nothing else can."""
 

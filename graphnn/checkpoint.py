@@ -22,20 +22,21 @@ from graphnn.layer import show
 from graphnn.types import Params
 
 VALUES = ("model", "optimizer", "featurizer", "info")
-FIELDS = {*VALUES, "graphnn", "repr", "params", "state"}
+FIELDS = {*VALUES, "graphnn", "repr", "params", "state", "run"}
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Checkpoint:
+class Saved:
     """What a file holds.
 
     params: the parameters, running statistics and target scale among them, in arrays of their own
     model, optimizer, featurizer: rebuilt from their names and fields, None where none was saved
     state: of the optimiser, or None;  info: the caller's notes, {} if there were none
+    run: where a training stood, for the callback `Checkpoint` to go on from, else None
     version: of the graphnn that wrote it;  path: where it was read
 
-    >>> Checkpoint({"weight": np.ones((2, 3))}, None, None, None, None, {}, "0.1.0", Path("model.npz"))
-    Checkpoint('model.npz', parameters: 6 numbers in 1 array, model: None)
+    >>> Saved({"weight": np.ones((2, 3))}, None, None, None, None, {}, None, "0.1.0", Path("model.npz"))
+    Saved('model.npz', parameters: 6 numbers in 1 array, model: None)
     """
 
     params: Params
@@ -44,13 +45,14 @@ class Checkpoint:
     state: dict[str, Any] | None
     featurizer: Any
     info: dict[str, Any]
+    run: dict[str, Any] | None
     version: str
     path: Path
 
     def __repr__(self) -> str:
         size, count = sum(np.size(value) for value in self.params.values()), len(self.params)
         parameters = f"{size} numbers in {count} array{'s' * (count != 1)}"
-        return f"Checkpoint({str(self.path)!r}, parameters: {parameters}, model: {show(self.model)})"
+        return f"Saved({str(self.path)!r}, parameters: {parameters}, model: {show(self.model)})"
 
 
 def save(
@@ -62,12 +64,13 @@ def save(
     state: Mapping[str, Any] | None = None,
     featurizer: Any = None,
     info: Mapping[str, Any] | None = None,
+    run: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a checkpoint, whole or not at all: a file that was there stays until the new one is on the disk.
 
     params, state: flat dicts of arrays and numbers, kept bit by bit;  model, optimizer, featurizer: values, kept by
     name and fields (see `to_json`);  info: notes such as metrics, history or the command, of words, numbers, lists,
-    tuples and dicts. The same content gives the same bytes.
+    tuples and dicts;  run: where a training stands, `Run.memory()`. The same content gives the same bytes.
 
     Raises TypeError for what a file cannot hold (a lambda in the model: give it a name, or leave the model out and pass
     it to `load`), ValueError for a name or a size that it cannot, OSError with the path where writing fails.
@@ -95,11 +98,12 @@ def save(
         "info": to_json(dict(info or {}), "info"),
         "params": _described("params", params, arrays),
         "state": None if state is None else _described("state", state, arrays),
+        "run": None if run is None else _described("run", run, arrays),
     }
     archive.write(path, header, arrays)
 
 
-def load(path: str | os.PathLike, *, model: Any = None, known: Sequence[Any] = ()) -> Checkpoint:
+def load(path: str | os.PathLike, *, model: Any = None, known: Sequence[Any] = ()) -> Saved:
     """Read a checkpoint, or refuse it by name.
 
     known: your own classes and functions that the file may name, [MyLayer, my_kernel]. Nothing is imported or run
@@ -126,6 +130,7 @@ def load(path: str | os.PathLike, *, model: Any = None, known: Sequence[Any] = (
             raise ValueError(f"its header has {sorted(header)}, wanted {sorted(FIELDS)}")
         params = _filled("params", header["params"], arrays)
         state = None if header["state"] is None else _filled("state", header["state"], arrays)
+        run = None if header["run"] is None else _filled("run", header["run"], arrays)
         if arrays:
             raise ValueError(f"it has arrays {listing(list(arrays))} that its header does not name")
         made = {name: from_json(header[name], known, name) for name in VALUES if name != "model" or model is None}
@@ -143,7 +148,7 @@ def load(path: str | os.PathLike, *, model: Any = None, known: Sequence[Any] = (
             "or read the arrays alone with np.load"
         )
     made = {"model": model, **made}
-    return Checkpoint(params, state=state, version=str(header["graphnn"]), path=Path(path), **made)
+    return Saved(params, state=state, run=run, version=str(header["graphnn"]), path=Path(path), **made)
 
 
 def _wrong_kind(model: Any, optimizer: Any) -> str:
@@ -156,7 +161,7 @@ def _wrong_kind(model: Any, optimizer: Any) -> str:
 
 
 def _described(part: str, values: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Return {name: "array" or the number itself}, and put the arrays beside the others of the file."""
+    """Return {name: "array" or the value itself}, and put the arrays beside the others of the file."""
     if not isinstance(values, Mapping):
         raise TypeError(f"save: {part} is a {type(values).__name__}, wanted a flat dict of arrays")
     described: dict[str, Any] = {}
@@ -165,6 +170,8 @@ def _described(part: str, values: Mapping[str, Any], arrays: dict[str, np.ndarra
             raise TypeError(f"save: {part} has the name {name!r}, wanted a word")
         if isinstance(value, (bool, int, float, np.generic)):
             described[name] = to_json(value, f"{part}[{name!r}]")
+        elif part == "run" and isinstance(value, (str, list, type(None))):
+            described[name] = {"note": to_json(value, f"{part}[{name!r}]")}
         elif hasattr(value, "dtype") and not isinstance(value, np.ma.MaskedArray):
             described[name], arrays[f"{part}/{name}"] = "array", np.asarray(value)
         else:
@@ -178,6 +185,9 @@ def _filled(part: str, described: Any, arrays: dict[str, np.ndarray]) -> dict[st
         raise ValueError(f"{part} is a {type(described).__name__}, wanted a dict")
     filled: dict[str, Any] = {}
     for name, what in described.items():
+        if part == "run" and isinstance(what, dict) and list(what) == ["note"]:
+            filled[name] = from_json(what["note"], (), part)
+            continue
         value = arrays.pop(f"{part}/{name}", None) if what == "array" else from_json(what, (), part)
         if not isinstance(value, (np.ndarray, np.generic, bool, int, float)):
             raise ValueError(f"{part}[{name!r}] is neither an array of the file nor a number")

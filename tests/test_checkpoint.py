@@ -18,7 +18,7 @@ import pytest
 
 import graphnn as gn
 from graphnn import archive, chem, kernels, schedules
-from graphnn.checkpoint import Checkpoint, load, save
+from graphnn.checkpoint import Saved, load, save
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def test_numbers_beside_the_arrays_come_back_as_what_they_were(tmp_path):
 def test_a_checkpoint_prints_in_one_line(tmp_path):
     save(tmp_path / "a.npz", SMALL_PARAMS, model=SMALL)
     assert repr(load(tmp_path / "a.npz")) == (
-        f"Checkpoint({str(tmp_path / 'a.npz')!r}, parameters: 12 numbers in 4 arrays, "
+        f"Saved({str(tmp_path / 'a.npz')!r}, parameters: 12 numbers in 4 arrays, "
         "model: Sequential(Dense(2), Rescale()))"
     )
 
@@ -256,6 +256,7 @@ def test_a_class_in_place_of_a_model_is_refused_before_the_file_is_read(tmp_path
 GOOD = {
     "graphnn": "0.1.0", "model": None, "repr": None, "optimizer": None, "featurizer": None, "info": {}, "params": {},
     "state": None,
+    "run": None,
 }  # fmt: skip
 DENSE = {"$new": "graphnn.layers.Dense", "width": 1}
 
@@ -284,7 +285,7 @@ DENSE = {"$new": "graphnn.layers.Dense", "width": 1}
 )
 def test_a_header_that_save_does_not_write_is_refused_by_name(tmp_path, change, error, message):
     archive.write(tmp_path / "a.npz", GOOD, {})
-    assert isinstance(load(tmp_path / "a.npz"), Checkpoint)
+    assert isinstance(load(tmp_path / "a.npz"), Saved)
     archive.write(tmp_path / "a.npz", {**GOOD, **change}, {})
     with pytest.raises(error, match=rf"a\.npz: .*{message}"):
         load(tmp_path / "a.npz")

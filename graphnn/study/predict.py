@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from graphnn.checkpoint import Checkpoint, load
+from graphnn.checkpoint import Saved, load
 from graphnn.datasets.tables import Targets, targets
 from graphnn.insight.params import table
 from graphnn.insight.tree import tree
@@ -25,7 +25,7 @@ from graphnn.uncertainty import members
 NOTE = "unlike the training"
 
 
-def load_run(run: Path) -> Checkpoint:
+def load_run(run: Path) -> Saved:
     """Return the checkpoint of a run's folder."""
     path = run / "model.npz"
     if not path.is_file():

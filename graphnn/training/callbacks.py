@@ -52,6 +52,15 @@ class EarlyStopping:
         if self.best_epoch >= 0:
             run.params = self.params
 
+    def memory(self) -> dict[str, Any]:
+        """Return what a resumed run must know: the best so far."""
+        return {"best": self.best, "best_epoch": self.best_epoch, **{f"params/{k}": v for k, v in self.params.items()}}
+
+    def remember(self, memory: dict[str, Any]) -> None:
+        """Go on from what `memory` returned."""
+        self.best, self.best_epoch = memory["best"], memory["best_epoch"]
+        self.params = {key[len("params/") :]: value for key, value in memory.items() if key.startswith("params/")}
+
 
 class Progress:
     """A progress bar over epochs with the current losses (extra "progress"); without a terminal plain lines.
@@ -84,7 +93,9 @@ class Progress:
                     'Progress on a terminal needs tqdm: pip install "graphnn[progress]", or say plain=True'
                 ) from None
 
-            self._bar = tqdm(total=run.n_epochs, desc=self.description or None, file=self.stream, unit="epoch")
+            self._bar = tqdm(
+                total=run.n_epochs, initial=run.epoch, desc=self.description or None, file=self.stream, unit="epoch"
+            )
 
     def after_epoch(self, run: Any) -> None:
         if self._bar is not None:

@@ -11,7 +11,9 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from difflib import SequenceMatcher
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ from graphnn.losses import mean_squared_error
 from graphnn.optim import Optimizer, adam
 from graphnn.training.data import Data, make_data, make_inputs, n_examples_of, take_examples, validation_parts
 from graphnn.training.run import History, Loss, Run, moving, number
+from graphnn.training.several import per_loss
 from graphnn.types import Array, Params
 
 POINTS = (
@@ -49,8 +52,8 @@ def steps(
     inputs: Any,
     targets: Any,
     *,
-    loss: Loss = mean_squared_error,
-    optimizer: Optimizer | None = None,
+    loss: Loss | Mapping[str, Loss] = mean_squared_error,
+    optimizer: Optimizer | Mapping[str, Optimizer] | None = None,
     epochs: int = 100,
     batch_size: int | None = None,
     per: str = "graph",
@@ -76,7 +79,7 @@ def steps(
         model, params, inputs, targets, loss, optimizer, epochs, batch_size, per, mask, validation, metrics, seed,
         callbacks,
     )  # fmt: skip
-    return _loop(run, batch_size, ask)
+    return _loop(run, ask)
 
 
 def fit(
@@ -85,8 +88,8 @@ def fit(
     inputs: Any,
     targets: Any,
     *,
-    loss: Loss = mean_squared_error,
-    optimizer: Optimizer | None = None,
+    loss: Loss | Mapping[str, Loss] = mean_squared_error,
+    optimizer: Optimizer | Mapping[str, Optimizer] | None = None,
     epochs: int = 100,
     batch_size: int | None = None,
     per: str = "graph",
@@ -100,8 +103,10 @@ def fit(
 
     inputs: a Batch, a list of graphs (packed once), an array with one example a row, or a dict of arrays
     targets: an array with a row for each graph, node or edge, as `per` says; or a dict of arrays
-    loss: loss(predictions, targets), also called with mask= if there is a mask
-    optimizer: adam(0.01) when None
+    loss: loss(predictions, targets), also called with mask= if there is a mask; or several, {name: loss}, which are
+        back-propagated each on its own after one forward pass: run.losses and run.loss_grads hold them by name
+    optimizer: adam(0.01) when None; with several losses it moves along the sum of their gradients, unless it is a dict
+        of optimisers by the losses' names (see `per_loss`)
     batch_size: graphs in a mini-batch; None takes all of them in every step
     mask: booleans, which targets count: with per="node" the labelled nodes
     validation: (inputs, targets) or (inputs, targets, mask), evaluated after every epoch
@@ -129,7 +134,7 @@ def fit(
         model, params, inputs, targets, loss, optimizer, epochs, batch_size, per, mask, validation, metrics, seed,
         callbacks,
     )  # fmt: skip
-    training = _loop(run, batch_size, ask)
+    training = _loop(run, ask)
     try:
         for _ in training:
             pass
@@ -174,7 +179,8 @@ def _join(parts: list[Any]) -> Any:
 
 
 def _prepare(
-    model: Layer, params: Params, inputs: Any, targets: Any, loss: Loss, optimizer: Optimizer | None, epochs: int,
+    model: Layer, params: Params, inputs: Any, targets: Any, loss: Loss | Mapping[str, Loss],
+    optimizer: Optimizer | Mapping[str, Optimizer] | None, epochs: int,
     batch_size: int | None, per: str, mask: Any, validation: Sequence[Any] | None,
     metrics: Mapping[str, Callable] | None, seed: int, callbacks: Sequence[Any],
 ) -> tuple[Run, _Callbacks]:  # fmt: skip
@@ -182,11 +188,13 @@ def _prepare(
     if not isinstance(params, Mapping):
         swapped = ": the model comes first" if isinstance(model, Mapping) else ", a dict of arrays"
         raise TypeError(f"expected (model, params), got {type(model).__name__} and {type(params).__name__}{swapped}")
+    if isinstance(loss, Mapping):
+        loss = dict(loss)
+    _refuse_losses(loss, optimizer)
     optimizer = adam(1e-2) if optimizer is None else optimizer
+    optimizer = per_loss(optimizer) if isinstance(optimizer, Mapping) else optimizer
     if isinstance(optimizer, type) or not hasattr(optimizer, "update"):
         raise TypeError(f"optimizer is {optimizer!r}; give an optimiser such as gn.adam(0.01)")
-    if not callable(loss):
-        raise TypeError(f"loss is {loss!r}; give a function such as gn.mean_squared_error")
     metrics = {} if metrics is None else metrics
     if not isinstance(metrics, Mapping):
         raise TypeError(f"metrics must be a dict such as {{'rmse': gn.rmse}}, got {type(metrics).__name__}")
@@ -201,7 +209,8 @@ def _prepare(
     held_out = None if validation is None else make_data(*validation_parts(validation, per), "validation")
     masks = [part.mask for part in (data, held_out) if part is not None and part.mask is not None]
     if masks:
-        _refuse_without_mask("the loss", loss)
+        for who, function in (loss if isinstance(loss, dict) else {"": loss}).items():
+            _refuse_without_mask(f"the loss {who!r}" if who else "the loss", function)
     if any(part.ndim > 1 for part in masks):
         for name, metric in metrics.items():
             _refuse_without_mask(f"the metric {name!r}", metric)
@@ -215,14 +224,30 @@ def _prepare(
         validation=held_out,
         metrics=dict(metrics),
         seed=seed,
+        epochs=int(epochs),
+        batch_size=batch_size,
+        callbacks=ask.callbacks,
     )
-    run.n_epochs = int(epochs)
     # One evaluation, of no more than a mini-batch, tells the parameters of this model from all else in the dict.
     first = data.inputs if batch_size is None else take_examples(data.inputs, slice(0, batch_size))
     read = names_read(model, params, first)
     _refuse_misspelt(params, read)
     run.set_target_scale(read)
     return run, ask
+
+
+def _refuse_losses(loss: Any, optimizer: Any) -> None:
+    """Refuse what is no loss, and optimisers by other names than the losses'."""
+    for name, function in loss.items() if isinstance(loss, dict) else (("", loss),):
+        if not callable(function):
+            who = f"loss {name!r}" if name else "loss"
+            raise TypeError(f"{who} is {function!r}; give a function such as gn.mean_squared_error")
+    if isinstance(loss, dict) and (len(loss) < 2 or any(not isinstance(n, str) or not n or "/" in n for n in loss)):
+        raise ValueError(f"several losses are a dict of two or more with names, and without '/', got {list(loss)}")
+    if isinstance(optimizer, Mapping):
+        names = list(loss) if isinstance(loss, dict) else ["the one loss"]
+        if not isinstance(loss, dict) or set(optimizer) != set(loss):
+            raise ValueError(f"optimizer has {list(optimizer)}, the losses are {names}; give one for each, or just one")
 
 
 def _refuse_without_mask(who: str, function: Callable) -> None:
@@ -259,8 +284,12 @@ def _read_only(value: Any) -> Any:
     return view
 
 
+def _asked_last(callback: Any) -> bool:
+    return bool(getattr(callback, "asked_last", False))
+
+
 class _Callbacks:
-    """Asks every callback at a point, in order."""
+    """Asks every callback at a point, in order; last those that say `asked_last`."""
 
     def __init__(self, callbacks: Sequence[Any]):
         if not isinstance(callbacks, (list, tuple)):
@@ -274,6 +303,7 @@ class _Callbacks:
                     f"callback {type(callback).__name__} has none of the methods {', '.join(POINTS)}; "
                     "each takes the run"
                 )
+        self.callbacks.sort(key=_asked_last)
         self.used = {point for point in POINTS if any(hasattr(callback, point) for callback in self.callbacks)}
 
     def __call__(self, point: str, run: Run) -> bool:
@@ -285,6 +315,15 @@ class _Callbacks:
                 if isinstance(answer, (bool, np.bool_)) and answer and run.history.stopped is None:
                     run.stop(f"{type(callback).__name__} at {point}")
         return run.history.stopped is not None
+
+    def begin(self, run: Run) -> None:
+        """Let one who knows this run from before put it back where it was; then ask all of them at begin_fit."""
+        for callback in self.callbacks:
+            if hasattr(callback, "put_back"):
+                callback.put_back(run)
+        self("begin_fit", run)
+        for i, memory in run.memories.items():
+            self.callbacks[i].remember(memory)
 
     def finish(self, run: Run, first: BaseException | None) -> None:
         """Ask all of them at after_fit, though the training or one of them failed; raise the first failure."""
@@ -298,52 +337,68 @@ class _Callbacks:
             raise first
 
 
-def _loop(run: Run, batch_size: int | None, ask: _Callbacks) -> Generator[Run, None, Run]:
+def _loop(run: Run, ask: _Callbacks) -> Generator[Run, None, Run]:
     failure: BaseException | None = None
     try:
-        ask("begin_fit", run)
-        for epoch in range(run.n_epochs):
-            start = time.perf_counter()
-            if run.history.stopped is not None or ask("begin_epoch", run):
+        ask.begin(run)
+        while run.epoch < run.n_epochs:
+            if not run.now.batch:  # else an epoch begun by a run before this goes on
+                run.began = time.perf_counter()
+                if run.history.stopped is not None or ask("begin_epoch", run):
+                    break
+            yield from _epoch(run, ask)
+            if not run.now.batch:
                 break
-            values, sizes = [], []
-            for index in _mini_batches(run.data.n_examples, batch_size, (run.seed, epoch)):
-                part = run.data.take(index)
-                if not part.n_counted:
-                    continue
-                if ask("begin_batch", run) or not _step(run, part, ask):
-                    break
-                values.append(run.value)
-                sizes.append(part.n_counted)
-                yield run
-                if ask("after_batch", run):
-                    break
-            if values:
-                _close_epoch(run, float(np.average(values, weights=sizes)), start, ask)
-    except GeneratorExit:  # the consumer left the loop, which is fine
+            _close_epoch(run, ask)
+    except GeneratorExit:
         pass
     except KeyboardInterrupt as interrupt:
         run.stop(INTERRUPTED)
         failure = interrupt
     except BaseException as error:
         failure = error
+    run.history.trim(run.step, run.epoch)
+    run.trained = run.now
     ask.finish(run, failure)
     return run
 
 
-def _step(run: Run, part: Data, ask: _Callbacks) -> bool:
+def _epoch(run: Run, ask: _Callbacks) -> Generator[Run, None, None]:
+    """Do the steps of one epoch that are left of it."""
+    for position, index in enumerate(_mini_batches(run.data.n_examples, run.batch_size, (run.seed, run.epoch))):
+        if position < run.now.batch:
+            continue
+        part = run.data.take(index)
+        if not part.n_counted:
+            continue
+        if ask("begin_batch", run) or not _step(run, part, position, ask):
+            return
+        try:
+            yield run
+        finally:  # also where the consumer leaves the loop, which is fine: the step was done
+            stop = ask("after_batch", run)
+            run.settled = True
+        if stop:
+            return
+
+
+def _step(run: Run, part: Data, position: int, ask: _Callbacks) -> bool:
     """Do one training step; return whether it was done, or stopped by a callback between its halves."""
     rng = (run.seed, run.step)
 
-    def objective(moving: Params) -> tuple[Array, tuple]:
+    def objective(moving: Params) -> tuple[dict[str, Array], tuple]:
         predictions, updates = run.model.apply({**run.params, **moving}, part.inputs, train=True, rng=rng)
-        return run._loss_of(predictions, part), (predictions, updates)
+        return run.losses_of(predictions, part), (predictions, updates)
 
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found and named below
         tape = Tape(objective, moving(run.params))
-    value, (predictions, updates) = tape.output
-    run.predictions, run.targets = _read_only(predictions), _read_only(part.targets)
-    run.value = number("the loss", value)
+    losses, (predictions, updates) = tape.output
+    run.inputs, run.predictions, run.targets = part.inputs, _read_only(predictions), _read_only(part.targets)
+    several = isinstance(run.loss, Mapping)
+    run.losses = {
+        name: number(f"the loss {name!r}" if several else "the loss", value) for name, value in losses.items()
+    }
+    run.value = sum(run.losses.values())
     if not np.isfinite(run.value):
         culprit = first_not_finite(run.model, run.params, part.inputs, train=True, rng=rng)
         raise TrainingDiverged(
@@ -357,7 +412,9 @@ def _step(run: Run, part: Data, ask: _Callbacks) -> bool:
     if ask("after_forward", run):
         return False
     with np.errstate(over="ignore", invalid="ignore"):
-        run.grads = tape.gradient(_scalar)
+        by_loss = {name: tape.gradient(partial(_pick, name)) for name in losses}
+    run.loss_grads = by_loss if several else {}
+    run.grads = _sum(list(by_loss.values()))
     for name, gradient in run.grads.items():
         if not np.isfinite(gradient).all():
             raise TrainingDiverged(
@@ -370,32 +427,54 @@ def _step(run: Run, part: Data, ask: _Callbacks) -> bool:
     if ask("after_backward", run):
         return False
     run.last_good = run.params
-    new, run.state = run.optimizer.update(moving(run.params), run.grads, run.state)
-    run.params = {**run.params, **new, **updates}
+    grads = run.loss_grads if isinstance(run.optimizer, per_loss) else run.grads
+    new, state = run.optimizer.update(moving(run.params), grads, run.state)
+    now, counted = run.now, part.n_counted
+    totals = {name: now.totals.get(name, 0.0) + value * counted for name, value in run.losses.items()}
     run.history.steps.append(run.value)
-    run.step += 1
+    run.settled = False
+    run.now = replace(
+        now,
+        params={**run.params, **new, **updates},
+        state=state,
+        step=now.step + 1,
+        batch=position + 1,
+        totals=totals,
+        count=now.count + counted,
+    )
     return True
 
 
-def _scalar(pair: tuple) -> Any:
-    return pair[0]
+def _pick(name: str, output: tuple) -> Any:
+    return output[0][name]
 
 
-def _close_epoch(run: Run, mean_loss: float, start: float, ask: _Callbacks) -> None:
-    history = run.history
-    history.loss.append(mean_loss)
+def _sum(grads: list[Params]) -> Params:
+    """Return the sum of gradients, name by name; of one the gradient itself."""
+    return grads[0] if len(grads) == 1 else {name: sum(part[name] for part in grads) for name in grads[0]}
+
+
+def _close_epoch(run: Run, ask: _Callbacks) -> None:
+    history, now = run.history, run.now
+    means = {name: total / now.count for name, total in now.totals.items()}
+    history.loss.append(sum(means.values()))
+    for name in history.losses:
+        history.losses[name].append(means[name])
     data = run.data if run.validation is None else run.validation
     if run.validation is not None:
         ask("begin_validate", run)
     if run.validation is not None or run.metrics:
         predictions = run.model(run.params, data.inputs)
         if run.validation is not None:
-            history.validation_loss.append(number("the loss", run._loss_of(predictions, data)))
+            losses = run.losses_of(predictions, data).items()
+            history.validation_loss.append(sum(number(f"the loss {name!r}", value) for name, value in losses))
         for name in run.metrics:
             history.metrics[name].append(run._metric_of(name, predictions, data))
-    history.seconds.append(time.perf_counter() - start)
-    run.epoch += 1
+    history.seconds.append(time.perf_counter() - run.began)
+    run.settled = False
+    run.now = replace(run.now, epoch=now.epoch + 1, batch=0, totals={}, count=0)
     ask("after_epoch", run)
+    run.settled = True
 
 
 def _check_batch_size(batch_size: int | None) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ class History:
 
     steps: loss of every step;  loss: mean training loss of every epoch;  validation_loss: of every epoch, if
     there is validation data;  metrics: {name: of every epoch}, on the validation data, else the training data
+    losses: {name: of every epoch}, the parts of `loss`, where `fit` was given several losses
     seconds: wall time of every epoch;  stopped: why training ended early, None if it did not
     best_epoch: where the validation loss (else the loss) was lowest; epoch 0 is the first. None without epochs
 
@@ -37,6 +39,7 @@ class History:
     loss: list[float] = field(default_factory=list)
     validation_loss: list[float] = field(default_factory=list)
     metrics: dict[str, list[float]] = field(default_factory=dict)
+    losses: dict[str, list[float]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     stopped: str | None = None
 
@@ -44,6 +47,37 @@ class History:
     def best_epoch(self) -> int | None:
         curve = self.validation_loss or self.loss
         return None if np.isnan(curve).all() else int(np.nanargmin(curve))
+
+    def memory(self) -> dict[str, Any]:
+        """Return all of it as a flat dict, its numbers in arrays, from which `remember` makes it again bit by bit.
+
+        >>> sorted(History(steps=[0.5], metrics={"rmse": [0.1]}).memory())
+        ['loss', 'metrics/rmse', 'seconds', 'steps', 'stopped', 'validation_loss']
+        """
+        flat: dict[str, Any] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, dict):
+                flat.update({f"{f.name}/{name}": np.array(numbers, float) for name, numbers in value.items()})
+            else:
+                flat[f.name] = np.array(value, float) if isinstance(value, list) else value
+        return flat
+
+    def remember(self, memory: Mapping[str, Any]) -> None:
+        """Become what `memory` was made from; the names in dicts are there already."""
+        for f in fields(self):
+            if isinstance(getattr(self, f.name), dict):
+                setattr(self, f.name, {name: _floats(memory[f"{f.name}/{name}"]) for name in getattr(self, f.name)})
+            elif isinstance(getattr(self, f.name), list):
+                setattr(self, f.name, _floats(memory[f.name]))
+            else:
+                setattr(self, f.name, None if memory[f.name] is None else str(memory[f.name]))
+
+    def trim(self, step: int, epoch: int) -> None:
+        """Forget what lies beyond these: an interruption may come in the middle of writing."""
+        del self.steps[step:]
+        for numbers in (self.loss, self.validation_loss, self.seconds, *self.metrics.values(), *self.losses.values()):
+            del numbers[epoch:]
 
     def __repr__(self) -> str:
         best, parts = self.best_epoch, ["no epochs yet"]
@@ -59,12 +93,31 @@ class History:
         return f"History({', '.join(parts)})"
 
 
+@dataclass(frozen=True)
+class Moment:
+    """Where a training stands, exchanged as a whole: who interrupts it finds all of one step, or all of the next.
+
+    step, epoch: how many lie behind;  batch: mini-batches of the epoch under way that do;  totals: {loss: its sum over
+    the targets of these};  count: how many targets
+    """
+
+    params: Params
+    state: dict[str, Any]
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    totals: Mapping[str, float] = field(default_factory=dict)
+    count: int = 0
+
+
 class Run:
-    """A training in progress. Read everything at any time; change `params` and `state` between steps.
+    """A training in progress. Read everything at any time; change `params`, `state`, `optimizer` between steps.
 
     step, epoch: how many steps and whole epochs lie behind;  value: the last loss;  grads: its gradient
-    predictions, targets: of the last mini-batch, as training saw them (with dropout noise, for instance), read-only
-    history: the record so far;  n_epochs: how many epochs were asked for
+    losses: {name: value} of the last step;  loss_grads: {name: gradient}, with several losses, else empty
+    inputs, predictions, targets: of the last mini-batch, as training saw them (with dropout noise, for instance),
+    read-only
+    history: the record so far;  n_epochs: how many epochs were asked for;  callbacks: those of this training
 
     >>> from graphnn import Dense, sgd, steps
     >>> x, y = np.ones((4, 2)), np.ones((4, 1))
@@ -81,24 +134,68 @@ class Run:
         params: Params,
         *,
         optimizer: Optimizer,
-        loss: Loss,
+        loss: Loss | Mapping[str, Loss],
         data: Data,
         validation: Data | None,
         metrics: Mapping[str, Callable],
         seed: int,
+        epochs: int,
+        batch_size: int | None,
+        callbacks: Sequence[Any],
     ):
         self.model, self.optimizer, self.loss = model, optimizer, loss
         self.data, self.validation, self.seed = data, validation, seed
-        self.params: Params = copied(params)
+        self.n_epochs, self.batch_size, self.callbacks = epochs, batch_size, list(callbacks)
+        own = copied(params)
+        self.now = Moment(own, optimizer.init(moving(own)))
         self.last_good: Params = copied(params)
-        self.state = optimizer.init(moving(self.params))
-        self.step, self.epoch, self.n_epochs = 0, 0, 0
         self.value = float("nan")
+        self.losses: dict[str, float] = {}
         self.grads: Params = {}
+        self.loss_grads: dict[str, Params] = {}
+        self.inputs: Any = None
         self.predictions: Any = None
         self.targets: Any = None
-        self.history = History(metrics={name: [] for name in metrics})
+        parts = loss if isinstance(loss, Mapping) else ()
+        self.history = History(metrics={name: [] for name in metrics}, losses={name: [] for name in parts})
         self.metrics = metrics
+        self.trained = self.now  # where the last step has led, whatever parameters the callbacks choose at the end
+        self.settled = True  # whether all callbacks know of the last step
+        self.began = perf_counter()  # when this epoch would have begun, had nothing come between
+        self.memories: dict[int, dict[str, Any]] = {}  # what callbacks of an earlier part of this run have to remember
+
+    @property
+    def params(self) -> Params:
+        """The parameters now."""
+        return self.now.params
+
+    @params.setter
+    def params(self, params: Params) -> None:
+        self.now = replace(self.now, params=params)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The optimiser's state now."""
+        return self.now.state
+
+    @state.setter
+    def state(self, state: dict[str, Any]) -> None:
+        self.now = replace(self.now, state=state)
+
+    @property
+    def step(self) -> int:
+        """How many steps lie behind."""
+        return self.now.step
+
+    @property
+    def epoch(self) -> int:
+        """How many whole epochs lie behind."""
+        return self.now.epoch
+
+    @property
+    def changes(self) -> Params:
+        """What the last step has added to each parameter; before the first, zeros."""
+        return {name: value - self.last_good[name] for name, value in moving(self.params).items()}
 
     def train_predictions(self) -> tuple[Any, Any]:
         """Return (predictions, targets) of the training examples that count, by a pass in evaluation mode."""
@@ -115,6 +212,28 @@ class Run:
             self.params.update(set_target_scale(own, self.data.known_targets()))
             self.last_good = copied(self.params)
 
+    def memory(self, now: Moment) -> dict[str, Any]:
+        """Return where this training stands beside its parameters and the optimiser's state, as a flat dict."""
+        flat: dict[str, Any] = {"step": now.step, "epoch": now.epoch, "batch": now.batch, "count": now.count}
+        flat |= {f"totals/{name}": total for name, total in now.totals.items()}
+        flat |= {"value": self.value, "seconds": perf_counter() - self.began if now.batch else 0.0}
+        flat |= {f"history/{name}": value for name, value in self.history.memory().items()}
+        for i, callback in enumerate(self.callbacks):
+            if hasattr(callback, "memory"):
+                flat[f"callbacks/{i}"] = type(callback).__name__
+                flat |= {f"callbacks/{i}/{name}": value for name, value in callback.memory().items()}
+        return flat
+
+    def go_on(self, params: Params, state: dict[str, Any], optimizer: Optimizer, memory: Mapping[str, Any]) -> None:
+        """Stand where another run of the same training stood when `memory` was made; callbacks remember later."""
+        where = {name: int(memory[name]) for name in ("step", "epoch", "batch", "count")}
+        self.now = Moment(copied(params), dict(state), totals=below(memory, "totals"), **where)
+        self.last_good, self.optimizer = copied(params), optimizer
+        self.value, self.began = float(memory["value"]), perf_counter() - float(memory["seconds"])
+        self.history.remember(below(memory, "history"))
+        told = [i for i in range(len(self.callbacks)) if f"callbacks/{i}" in memory]
+        self.memories = {i: below(memory, f"callbacks/{i}") for i in told}
+
     def stop(self, reason: str) -> None:
         """End the training after this point."""
         self.history.stopped = reason
@@ -122,10 +241,12 @@ class Run:
     def _evaluate(self, data: Data) -> tuple[Any, Any]:
         return counted(self.model(self.params, data.inputs), data)
 
-    def _loss_of(self, predictions: Any, data: Data) -> Array:
+    def losses_of(self, predictions: Any, data: Data) -> dict[str, Array]:
+        """Return {name: loss}, with one loss {"loss": loss}."""
+        losses = self.loss if isinstance(self.loss, Mapping) else {"loss": self.loss}
         if data.mask is None:
-            return self.loss(predictions, data.targets)
-        return self.loss(predictions, data.targets, mask=data.mask)
+            return {name: loss(predictions, data.targets) for name, loss in losses.items()}
+        return {name: loss(predictions, data.targets, mask=data.mask) for name, loss in losses.items()}
 
     def _metric_of(self, name: str, predictions: Any, data: Data) -> float:
         metric = self.metrics[name]
@@ -138,6 +259,21 @@ class Run:
     def __repr__(self) -> str:
         place = f"step {self.step}, epoch {self.epoch}, loss {self.value:.4g}"
         return f"Run({place}, {len(self.params)} parameter arrays)"
+
+
+def _floats(array: Any) -> list[float]:
+    if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype != float:
+        raise ValueError(f"history has {array!r:.60}, wanted a row of floats")
+    return array.tolist()
+
+
+def below(flat: Mapping[str, Any], folder: str) -> dict[str, Any]:
+    """Return the part of a flat dict whose names begin with a folder, without it.
+
+    >>> below({"a/b": 1, "c": 2}, "a")
+    {'b': 1}
+    """
+    return {name[len(folder) + 1 :]: value for name, value in flat.items() if name.startswith(f"{folder}/")}
 
 
 def copied(params: Params) -> Params:
