@@ -203,6 +203,14 @@ LAYERS = [
     Row(gn.Sequential(gn.Frames(3), gn.Recurrent(gn.GraphGRUCell(2, kernel=k.adjacency))), "frames-GraphGRU"),
     Row(gn.GatedGraphConv(4, steps=2)),
     Row(gn.Repeat(gn.GraphConv(3, gn.tanh), 2)),
+    Row(
+        gn.Tied(
+            gn.Sequential(gn.Dense(4, gn.tanh), gn.GraphConv(3)),
+            {"1.graphconv.weight": "0.dense.weight"},
+            gn.ops.transpose,
+        ),
+        "transposed",
+    ),
     # jumping knowledge
     Row(gn.JumpingKnowledge(gn.Sequential(gn.GraphConv(2, gn.tanh), gn.Dense(3)))),
     Row(gn.JumpingKnowledge(gn.Sequential(gn.GraphConv(3, gn.tanh), gn.Dense(3)), "max"), "max"),
@@ -233,7 +241,7 @@ def test_every_layer_keeps_every_law_on_every_graph(row, law, flavour):
 @pytest.mark.parametrize("row", KINDS, ids=str)
 class TestALayerIsAValue:
     def test_its_repr_rebuilds_it(self, row):
-        names = {**vars(gn.models), **vars(gn), **vars(gn.kernels), **vars(cases)}
+        names = {**vars(gn.models), **vars(gn.ops), **vars(gn), **vars(gn.kernels), **vars(cases)}
         rebuilt = eval(repr(row.layer), names)
         assert rebuilt == row.layer
         assert repr(rebuilt) == repr(row.layer)

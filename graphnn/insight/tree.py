@@ -11,6 +11,7 @@ import numpy as np
 from graphnn.layer import Layer, show
 from graphnn.layers.auxiliary import WithLosses
 from graphnn.layers.containers import CONTAINERS
+from graphnn.layers.tying import Tied
 from graphnn.types import Params, is_statistic
 from graphnn.uncertainty import Ensemble
 
@@ -49,7 +50,7 @@ def _inner(layer: Any) -> Iterator[tuple[str, Any]]:
     """Give the layers that a layer is made of, with their scopes."""
     if isinstance(layer, Ensemble):
         yield from ((f"net{i}", layer.member) for i in range(layer.count))
-    elif isinstance(layer, WithLosses):
+    elif isinstance(layer, (WithLosses, Tied)):
         yield "", layer.inner  # in the same scope
     elif isinstance(layer, CONTAINERS):
         yield from dict(zip(layer.names, layer.layers, strict=True)).items()

@@ -38,6 +38,7 @@ from graphnn.layers.recurrent import (
     RNNCell,
 )
 from graphnn.layers.relational import RGCNConv
+from graphnn.layers.tying import Tied
 from graphnn.layers.virtual import VirtualNode
 
 __all__ = [
@@ -117,6 +118,7 @@ __all__ = [
     "StdPool",
     "SumPool",
     "TAGConv",
+    "Tied",
     "TopKPool",
     "TransformerConv",
     "VirtualNode",

@@ -367,6 +367,15 @@ def concatenate(arrays: Sequence[Array], axis: int = 0) -> Array:
     return namespace(*arrays).concatenate(arrays, axis=axis)
 
 
+def transpose(x: Array) -> Array:
+    """Return the transpose, the axes in reverse order.
+
+    >>> transpose(np.ones((2, 3))).shape
+    (3, 2)
+    """
+    return x.T
+
+
 def stop_gradient(x: Array) -> Array:
     """Return the same numbers as a constant: no gradient flows through.
 
