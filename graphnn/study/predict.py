@@ -138,11 +138,29 @@ def _scores(rows: Rows, kept: np.ndarray, mean: np.ndarray, wanted: Targets, is_
     return [f"on {count(len(fresh), 'row')}{left}: " + ", ".join(f"{words(n)} {digits(v)}" for n, v in found.items())]
 
 
-def inspect_run(run: Path, like: str) -> str:
-    """Return what a run learned, its architecture, a table of the parameters of this pattern, and its report."""
+def inspect_run(run: Path, like: str | None) -> str:
+    """Return what a run learned, its architecture, a table of the parameters of this pattern, and its report.
+
+    run: the folder of a study, or any file that `graphnn.save` or the callback `Checkpoint` wrote
+    """
+    if run.is_file():
+        return _inspect_file(run, "*" if like is None else like)
     saved = load_run(run)
     told, model = saved.info["targets"], saved.model
     head = f"{run}: {told['task']} of {', '.join(told['names'])}, {model.count} networks, graphnn {saved.version}"
     architecture = tree(model.member, members(saved.params)[0])
     report = (run / "report.txt").read_text(encoding="utf-8").rstrip() if (run / "report.txt").is_file() else ""
-    return "\n\n".join([head, architecture, str(table(saved.params, like=like)), report]).rstrip()
+    parameters = str(table(saved.params, like="net0.*" if like is None else like))
+    return "\n\n".join([head, architecture, parameters, report]).rstrip()
+
+
+def _inspect_file(path: Path, like: str) -> str:
+    saved = load(path)
+    head = [f"{path}: graphnn {saved.version}"]
+    if saved.run is not None:
+        losses = saved.run["history/loss"]
+        last = f", loss {losses[-1]:.4g}" if len(losses) else ""
+        head.append(f"a run after {saved.run['epoch']} epochs and {saved.run['step']} steps{last}")
+    head += [f"{name}: {value}" for name, value in saved.info.items()]
+    architecture = [] if saved.model is None else [tree(saved.model, saved.params)]
+    return "\n\n".join(["\n".join(head), *architecture, str(table(saved.params, like=like))])

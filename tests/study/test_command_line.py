@@ -353,6 +353,20 @@ def test_a_folder_without_a_run_is_refused(command, tmp_path, capsys):
     assert "is no finished run" in capsys.readouterr().err
 
 
+def test_inspect_reads_the_file_of_a_training_and_of_a_model(tmp_path, capsys):
+    x, model = np.ones((3, 2)), gn.Dense(1)
+    keep = gn.Checkpoint(tmp_path / "run.npz")
+    params, history = gn.fit(model, model.init(0, x), x, x[:, :1], epochs=3, callbacks=[keep])
+    gn.save(tmp_path / "model.npz", params, info={"source": "a test"})
+    assert main(["inspect", str(tmp_path / "run.npz")]) == 0
+    text = capsys.readouterr().out
+    assert f"a run after 3 epochs and 3 steps, loss {history.loss[-1]:.4g}" in text
+    assert "Dense(1) 3" in text and "(2, 1)" in text
+    assert main(["inspect", str(tmp_path / "model.npz"), "--like", "bias"]) == 0
+    text = capsys.readouterr().out
+    assert "source: a test" in text and "weight" not in text
+
+
 def test_a_damaged_model_is_named(alkanes, tmp_path, capsys):
     run = train(alkanes, tmp_path / "run")
     data = bytearray((run / "model.npz").read_bytes())

@@ -11,13 +11,13 @@ import sys
 import time
 from pathlib import Path
 
+import cases
 import numpy as np
 import pytest
 
 import graphnn as gn
 from graphnn import archive
 from graphnn.training.data import Data
-from tests import cases
 
 RNG = np.random.default_rng(0)
 GRAPHS = gn.pack(gn.datasets.alkanes().graphs[20:50])
