@@ -42,6 +42,8 @@ from graphnn.initializers import (
     uniform,
     zeros,
 )
+from graphnn.insight.curvature import hessian, hessian_eigenvalues, sharpness, spectral_density
+from graphnn.insight.landscape import Trajectory, loss_landscape, random_directions, trajectory_plane
 from graphnn.insight.params import diff, select, table
 from graphnn.insight.tree import tree
 from graphnn.layer import Layer, inner_values
@@ -142,6 +144,7 @@ from graphnn.losses import (
     multiclass_hinge,
 )
 from graphnn.metrics import accuracy, confusion_matrix, mae, r2, rmse, roc_auc
+from graphnn.minimizers import least_squares, minimize
 from graphnn.ops import elu, gelu, identity, leaky_relu, relu, selu, shifted_softplus, sigmoid, silu, softplus, tanh
 from graphnn.optim import adam, adamw, frozen, momentum, nesterov, per_module, rmsprop, sgd
 from graphnn.training.callbacks import EarlyStopping, Progress
@@ -249,6 +252,7 @@ __all__ = [
     "Tied",
     "TopKPool",
     "TrainingDiverged",
+    "Trajectory",
     "TransformerConv",
     "VirtualNode",
     "WithLosses",
@@ -277,6 +281,8 @@ __all__ = [
     "grid_graph",
     "he",
     "he_normal",
+    "hessian",
+    "hessian_eigenvalues",
     "hinge",
     "huber",
     "hvp",
@@ -288,15 +294,18 @@ __all__ = [
     "l1_penalty",
     "l2_penalty",
     "leaky_relu",
+    "least_squares",
     "lecun",
     "lecun_normal",
     "load",
     "local",
+    "loss_landscape",
     "losses",
     "mae",
     "mean_absolute_error",
     "mean_squared_error",
     "metrics",
+    "minimize",
     "models",
     "momentum",
     "multi_grad",
@@ -312,6 +321,7 @@ __all__ = [
     "predict",
     "propagation",
     "r2",
+    "random_directions",
     "relu",
     "rmse",
     "rmsprop",
@@ -322,16 +332,19 @@ __all__ = [
     "selu",
     "set_target_scale",
     "sgd",
+    "sharpness",
     "shifted_softplus",
     "sigmoid",
     "silu",
     "softplus",
+    "spectral_density",
     "splits",
     "steps",
     "table",
     "tanh",
     "testing",
     "to_networkx",
+    "trajectory_plane",
     "transforms",
     "tree",
     "uncertainty",

@@ -284,14 +284,30 @@ def hvp(function: Callable, params: Any, vector: Any) -> Any:
     >>> float(hvp(lambda x: x ** 3, 2.0, 1.0))
     12.0
     """
+    return hessian_at(function, params)(vector)
 
-    given = _directions("hvp", _Tree(params), vector)
 
-    def along(inner: Any) -> Any:
-        grads = _Tree(grad(function)(inner))
-        return sum((g * given[name]).sum() for name, g in zip(grads.names, grads.leaves, strict=True))
+def hessian_at(function: Callable, params: Any) -> Callable[[Any], Any]:
+    """Return the function vector -> Hessian times vector, of a scalar function at one point, in the form of `params`.
 
-    return grad(along)(params)
+    The gradient is taken once and kept; each product goes back through it, the dearer half of an `hvp` but no more.
+
+    >>> product = hessian_at(lambda p: (p["a"] ** 3).sum(), {"a": np.array([1.0, 2.0])})
+    >>> product({"a": np.array([1.0, 0.0])})["a"].tolist(), product({"a": np.array([0.0, 1.0])})["a"].tolist()
+    ([6.0, 0.0], [0.0, 12.0])
+    """
+    tree, tape = _Tree(params), Tape(grad(function), params)
+
+    def product(vector: Any) -> Any:
+        given = _directions("hvp", tree, vector)
+
+        def along(gradient: Any) -> Any:
+            grads = _Tree(gradient)
+            return sum((g * given[name]).sum() for name, g in zip(grads.names, grads.leaves, strict=True))
+
+        return tape.gradient(along)
+
+    return product
 
 
 def flatten(params: Params) -> tuple[np.ndarray, Callable[[Array], Params]]:

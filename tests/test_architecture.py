@@ -18,13 +18,13 @@ FLOORS = {
     "ops.sparse": 1, "ops.arrays": 1,
     "ops.activations": 2, "ops.primitives": 2, "ops.matrix": 2, "ops.jax": 2, "ops.grids": 2, "ops.noise": 2,
     "ops": 3, "ops.segments": 3, "autodiff": 3,
-    "incoming": 4, "graph": 4, "packed": 4, "batch": 4,
+    "flat": 4, "incoming": 4, "graph": 4, "packed": 4, "batch": 4,
     "convert": 5, "coarse": 5, "kernels": 5, "grids": 5, "insight.points": 5, "insight.lettering": 5,
     "layer": 6, "layers.edges": 6, "propagation": 6, "losses": 6, "metrics": 6, "optim": 6, "schedules": 6, "splits": 6,
-    "insight.plot": 6, "insight.panels": 6, "insight.params": 6,
+    "insight.plot": 6, "insight.panels": 6, "insight.params": 6, "insight.relief": 6,
     "layers": 7,
     "models": 8, "transforms": 8, "training": 8, "insight": 8, "chem": 8, "datasets": 8,
-    "uncertainty": 8,
+    "uncertainty": 8, "minimizers": 8,
     "insight.tree": 9, "estimators": 9, "architecture": 9, "archive": 9,
     "checkpoint": 10, "training.resume": 11, "testing": 10,
     "": 12,  # the public face, graphnn/__init__.py
@@ -109,8 +109,8 @@ FOLDERS = (
 )  # their __init__ may gather the folder's own files
 
 LAZY = (
-    "matplotlib", "networkx", "scipy.linalg", "scipy.optimize", "scipy.stats", "jax", "rdkit", "sklearn",
-    "tqdm", "IPython",
+    "matplotlib", "networkx", "scipy.linalg", "scipy.optimize", "scipy.sparse.linalg", "scipy.stats", "jax",
+    "rdkit", "sklearn", "tqdm", "IPython",
 )  # fmt: skip
 UNSAFE_MODULES = ("pickle", "marshal", "shelve", "dill", "joblib", "cloudpickle")
 UNSAFE_CALLS = ("eval", "exec", "__import__")
