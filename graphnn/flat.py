@@ -38,6 +38,7 @@ class Flat:
             )
         self.who, self.given = who, dict(params)
         self.arrays = _moving(who, self.given, (fixed,) if isinstance(fixed, str) else tuple(fixed))
+        self.rest = {name: _double(value) for name, value in self.given.items()}
         ends = np.cumsum([array.size for array in self.arrays.values()])
         self.size = int(ends[-1])
         self.parts = {
@@ -78,7 +79,7 @@ class Flat:
 
         @wraps(function)
         def inner(moved: Params) -> Any:
-            return function({**self.given, **moved})
+            return function({**self.rest, **moved})
 
         return inner
 
@@ -114,6 +115,11 @@ class Flat:
             return self.flat(tape.gradient(along))
 
         return np.asarray(tape.output, float).ravel(), forward, backward
+
+
+def _double(value: Any) -> Any:
+    """Return floating numbers in float64, anything else as it is."""
+    return np.asarray(value, float) if np.asarray(value).dtype.kind == "f" else value
 
 
 def _moving(who: str, params: Params, fixed: tuple[str, ...]) -> dict[str, Array]:

@@ -222,7 +222,8 @@ def least_squares(
     squares = _Squares(residuals, flat, tolerance, max_iterations, callback)
     settings: dict[str, Any] = {"gtol": None, "ftol": None, "xtol": 1e-15} if tolerance is not None else {}
     # SciPy's damping of LSMR stalls at gradients of 1e-8; the trust region holds the step without it.
-    settings |= {"method": "trf", "tr_solver": "lsmr", "tr_options": {"regularize": False}}
+    if flat.size > 1:
+        settings |= {"tr_solver": "lsmr", "tr_options": {"regularize": False}}
     try:
         result = optimize.least_squares(
             squares.at, flat.vector, jac=squares.jacobian, **{**settings, **(options or {})}
@@ -254,7 +255,7 @@ class _Squares:
         """Return the residuals as one vector."""
         self.evaluations += 1
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            found = np.asarray(self.residuals({**self.flat.given, **self.flat.moved(vector)}), float).ravel()
+            found = np.asarray(self.flat.of_moved(self.residuals)(self.flat.moved(vector)), float).ravel()
         if not np.isfinite(found).all():
             self._refuse(found)
         cost = 0.5 * float(found @ found)
@@ -288,4 +289,6 @@ class _Squares:
             self.ended = f"{self.max_iterations} iterations are done"
         if self.ended:
             raise _Ended
+        if self.flat.size == 1:  # SciPy's steps in two directions need two numbers
+            return forward(np.ones(1))[:, None]
         return LinearOperator((output.size, self.flat.size), matvec=forward, rmatvec=backward, dtype=float)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphnn.flat import Flat
-from graphnn.insight.relief import draw_density
+from graphnn.insight.relief import draw_spectrum
 from graphnn.types import Array, Params
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Loss = Callable[[Params], Any]
 
 MOST = 3000  # parameters of a dense Hessian: 72 MB of it
+SMALL = 100  # parameters up to which Lanczos is slower
 
 
 def hessian(loss: Loss, params: Params) -> Array:
@@ -66,13 +67,13 @@ def hessian_eigenvalues(
 ) -> tuple[Array, list[Params]]:
     """Return eigenvalues (k,) of the Hessian, the largest first, and their eigenvectors, of norm 1, as flat dicts.
 
-    which: "largest", "smallest" (most negative) or "both", half of them from either end
+    which: "largest", "smallest" (most negative) or "both", half of them from either end, the odd one from the upper
     tolerance: relative, of the eigenvalues; 0 is to rounding.  seed: of the vector that Lanczos starts from
 
-    By scipy.sparse.linalg.eigsh on Hessian-vector products; from the dense Hessian where k is more than half the number
-    of parameters. An eigenvector has the names of all parameters, zero for running statistics, so that it is a
-    direction for `gn.hvp` and `gn.loss_landscape`; its sign is free. SciPy's ArpackNoConvergence is raised where its
-    iterations do not suffice: ask for fewer eigenvalues or a larger tolerance.
+    By scipy.sparse.linalg.eigsh on Hessian-vector products; from the dense Hessian for up to 100 parameters, or where k
+    is more than half their number. An eigenvector has the names of all parameters, zero for running statistics, so that
+    it is a direction for `gn.hvp` and `gn.loss_landscape`; its sign is free. SciPy raises ArpackNoConvergence where
+    its iterations do not suffice: ask for fewer eigenvalues or a larger tolerance.
 
     Raises ValueError for another `which`, a k that is not between 1 and the number of parameters, or a loss that is not
     finite.
@@ -100,7 +101,7 @@ ENDS = {"largest": "LA", "smallest": "SA", "both": "BE"}
 def _eigenpairs(
     flat: Flat, product: Callable[[Array], Array], k: int, which: str, tolerance: float, seed: int
 ) -> tuple[Array, Array]:
-    if 2 * k > flat.size:
+    if flat.size <= SMALL or 2 * k > flat.size:
         values, vectors = np.linalg.eigh(_dense(flat, product))
         low = {"largest": 0, "smallest": k, "both": k // 2}[which]  # how many to take from the lower end
         keep = np.r_[0:low, flat.size - (k - low) : flat.size]
@@ -109,78 +110,74 @@ def _eigenpairs(
 
     operator = LinearOperator((flat.size, flat.size), matvec=product, dtype=float)
     start = np.random.default_rng(seed).normal(size=flat.size)
-    return eigsh(operator, k=k, which=ENDS[which], v0=start, tol=tolerance)
+    end = ENDS["largest" if which == "both" and k == 1 else which]  # ARPACK wants two for both ends
+    basis = min(flat.size, max(60, 4 * k))  # more than SciPy's 20: the lower ends of these spectra are crowded
+    return eigsh(operator, k=k, which=end, v0=start, tol=tolerance, ncv=basis)
 
 
 @dataclass(frozen=True, eq=False)
 class Spectrum:
-    """The eigenvalues of a Hessian as a density: places and weights, one row for each random vector asked.
+    """The eigenvalues of a Hessian as a density: places with weights, one row for each random vector asked.
 
-    values, weights: (probes, steps);  the weights of a row sum to 1;  n: the number of parameters
+    values, weights, errors: (probes, steps);  the weights of a row sum to 1;  n: the number of parameters
+    errors: how far from its place an eigenvalue lies at most. It is zero where Lanczos has found one, at the ends as a
+        rule; in the crowd around zero a place stands for many, which are taken to lie anywhere within the error
 
-    >>> spectrum = spectral_density(lambda p: (p["a"] ** 2).sum(), {"a": np.ones(5)})
-    >>> spectrum
-    Spectrum(5 eigenvalues from 2 to 2, trace 10, 0 % below -0.002)
+    >>> spectral_density(lambda p: (p["a"] ** 2).sum(), {"a": np.ones(5)})
+    Spectrum(5 eigenvalues from 2 to 2, trace 10 ± 0, about 0 % negative)
     """
 
     values: Array
     weights: Array
+    errors: Array
     n: int
 
     @property
     def lowest(self) -> float:
-        """An upper bound of the smallest eigenvalue, close to it as a rule."""
+        """The lowest place: an upper bound of the smallest eigenvalue, close to it as a rule."""
         return float(self.values[self.weights > 0].min())
 
     @property
     def highest(self) -> float:
-        """A lower bound of the largest eigenvalue, close to it as a rule."""
+        """The highest place: a lower bound of the largest eigenvalue, close to it as a rule."""
         return float(self.values[self.weights > 0].max())
 
     @property
-    def trace(self) -> float:
-        """The sum of all eigenvalues, estimated: right on average over random vectors."""
-        return float(self.n * (self.weights * self.values).sum(axis=1).mean())
+    def trace(self) -> tuple[float, float]:
+        """The sum of all eigenvalues and its standard error: a mean over the random vectors."""
+        sums = self.n * (self.weights * self.values).sum(axis=1)
+        return float(sums.mean()), float(sums.std(ddof=1) / np.sqrt(len(sums))) if len(sums) > 1 else float("nan")
 
-    def share(self, low: float, high: float) -> float:
-        """Return the share of the eigenvalues from low to high, estimated.
+    def below(self, bound: float | Array) -> Any:
+        """Return the share of the eigenvalues below a bound, or each of several, estimated.
 
-        >>> spectrum = Spectrum(np.array([[-1.0, 0.0, 2.0]]), np.array([[0.25, 0.5, 0.25]]), 4)
-        >>> spectrum.share(0, np.inf)
-        0.75
+        >>> spectrum = Spectrum(np.array([[-1.0, 0.0, 2.0]]), np.array([[0.25, 0.5, 0.25]]), np.array([[0, 0.5, 0]]), 4)
+        >>> spectrum.below(np.array([-2.0, 0.0, 3.0])).tolist()
+        [0.0, 0.5, 1.0]
         """
-        return float((self.weights * ((self.values >= low) & (self.values <= high))).sum(axis=1).mean())
+        gaps = np.asarray(bound, float)[..., None, None] - self.values
+        with np.errstate(over="ignore"):  # where the error is zero this is a step
+            within = np.clip(0.5 + gaps / np.maximum(2 * self.errors, np.finfo(float).tiny), 0.0, 1.0)
+        share = (within * self.weights).sum(axis=-1).mean(axis=-1)
+        return share if share.ndim else float(share)
 
-    def density(self, at: Array, width: float) -> Array:
-        """Return the density at some places, smoothed by a Gaussian of this standard deviation. (n,) -> (n,)
+    def draw(self, *, ax: Axes | None = None, title: str | None = None) -> Axes:
+        """Draw how many eigenvalues lie where, both axes logarithmic, across to either side of zero.
 
-        >>> spectrum = Spectrum(np.array([[0.0]]), np.array([[1.0]]), 1)
-        >>> spectrum.density(np.array([0.0, 5.0]), width=1.0).round(3)
-        array([0.399, 0.   ])
-        """
-        if not 0 < width < np.inf:
-            raise ValueError(f"density: width must be a positive number, got {width}")
-        distance = (np.asarray(at, float)[:, None] - self.values.ravel()) / width
-        heights = np.exp(-0.5 * distance**2) / (width * np.sqrt(2 * np.pi))
-        return heights @ (self.weights.ravel() / len(self.weights))
-
-    def draw(self, *, ax: Axes | None = None, width: float | None = None, title: str | None = None) -> Axes:
-        """Draw the smoothed density over the eigenvalues, its axis logarithmic, the two ends named.
-
-        width: of the smoothing, 1 % of the distance between the ends when None
-        ax: where to draw, a new pyplot figure if None
+        Closer to zero than Lanczos tells apart the axis is linear.  ax: where to draw, a new pyplot figure if None
 
         >>> from matplotlib.figure import Figure
-        >>> spectrum = Spectrum(np.array([[-1.0, 0.0, 2.0]]), np.array([[0.25, 0.5, 0.25]]), 4)
+        >>> spectrum = spectral_density(lambda p: (p["a"] ** 2).sum(), {"a": np.ones(5)})
         >>> spectrum.draw(ax=Figure().subplots()).get_xlabel()
         'eigenvalue of the Hessian'
         """
-        return draw_density(self, ax=ax, width=width, title=title)
+        return draw_spectrum(self, ax=ax, title=title)
 
     def __repr__(self) -> str:
+        total, error = self.trace
         return (
-            f"Spectrum({self.n} eigenvalues from {self.lowest:.4g} to {self.highest:.4g}, trace {self.trace:.4g}, "
-            f"{100 * self.share(-np.inf, -1e-3 * self.highest):.3g} % below {-1e-3 * self.highest:.2g})"
+            f"Spectrum({self.n} eigenvalues from {self.lowest:.4g} to {self.highest:.4g}, "
+            f"trace {total:.4g} ± {error:.1g}, about {100 * self.below(0.0):.0f} % negative)"
         )
 
 
@@ -191,28 +188,29 @@ def spectral_density(loss: Loss, params: Params, *, probes: int = 8, steps: int 
 
     Golub & Welsch 1969; Ghorbani, Krishnan & Xiao, ICML 2019 (arXiv:1901.10159), algorithm 2. Each probe gives places
     and weights that integrate polynomials up to degree 2 steps - 1 exactly against the eigenvalues as that vector sees
-    them. Differs from the paper: every new vector is made orthogonal to all before, twice, and a probe ends
-    early when there are no more directions.
+    them. Differs from the paper: every new vector is made orthogonal to all before, twice; a probe ends early
+    when there are no more directions; and a place is as wide as its error bound, the residual of its Ritz vector, in
+    place of one width for all.
 
-    >>> spectral_density(lambda p: (p["a"] ** 2).sum() + 2 * p["b"] ** 2, {"a": np.ones(3), "b": np.array(1.0)})
-    Spectrum(4 eigenvalues from 2 to 4, trace 10, 0 % below -0.004)
+    >>> spectral_density(lambda p: (p["a"] ** 2).sum() - 2 * p["b"] ** 2, {"a": np.ones(3), "b": np.array(1.0)})
+    Spectrum(4 eigenvalues from -4 to 2, trace 2 ± 0, about 25 % negative)
     """
     if probes < 1 or steps < 1:
         raise ValueError(f"spectral_density: probes and steps must be 1 or more, got {probes} and {steps}")
     flat = Flat("spectral_density", params)
     product = _product(flat, loss)
     rng, steps = np.random.default_rng(seed), min(steps, flat.size)
-    values, weights = np.zeros((probes, steps)), np.zeros((probes, steps))
+    rows = np.zeros((3, probes, steps))
     for i in range(probes):
         start = rng.choice([-1.0, 1.0], flat.size)  # with which the trace of a diagonal matrix is exact
-        found, shares = _quadrature(product, start / np.linalg.norm(start), steps)
-        values[i, : len(found)], weights[i, : len(found)] = found, shares
-        values[i, len(found) :] = found[0]  # of weight 0
-    return Spectrum(values, weights, flat.size)
+        found = np.stack(_quadrature(product, start / np.linalg.norm(start), steps))
+        rows[:, i, : found.shape[1]] = found
+        rows[0, i, found.shape[1] :] = found[0, 0]  # of weight 0
+    return Spectrum(rows[0], rows[1], rows[2], flat.size)
 
 
-def _quadrature(product: Callable[[Array], Array], start: Array, steps: int) -> tuple[Array, Array]:
-    """Return the places and weights that Lanczos gives for a matrix, seen from a vector of norm 1."""
+def _quadrature(product: Callable[[Array], Array], start: Array, steps: int) -> tuple[Array, Array, Array]:
+    """Return the places, weights and errors that Lanczos gives for a matrix, seen from a vector of norm 1."""
     from scipy.linalg import eigh_tridiagonal
 
     basis = [start]
@@ -224,19 +222,18 @@ def _quadrature(product: Callable[[Array], Array], start: Array, steps: int) -> 
         known = np.stack(basis)
         for _ in range(2):
             w = w - known.T @ (known @ w)
-        size = float(np.linalg.norm(w))
-        if size <= 1e-10 * max(map(abs, [*diagonal, *beside])):  # all directions this vector leads to are known
+        beside.append(float(np.linalg.norm(w)))
+        if beside[-1] <= 1e-10 * max(map(abs, [*diagonal, *beside])):  # all directions this vector leads to are known
             break
-        beside.append(size)
-        basis.append(w / size)
-    places, vectors = eigh_tridiagonal(np.array(diagonal), np.array(beside[: len(diagonal) - 1]))
-    return places, vectors[0] ** 2
+        basis.append(w / beside[-1])
+    places, vectors = eigh_tridiagonal(np.array(diagonal), np.array(beside[:-1]))
+    return places, vectors[0] ** 2, beside[-1] * np.abs(vectors[-1])
 
 
 def sharpness(loss: Loss, params: Params, epsilon: float = 1e-3, *, starts: int = 3, seed: int = 0) -> float:
     """Return by how much the loss can rise close by, in percent: 100 (max loss(p + d) - loss(p)) / (1 + loss(p)).
 
-    The maximum is over |d| <= epsilon (|p| + 1), entry by entry. Keskar et al., ICLR 2017 (arXiv:1609.04836), eqs. 3 and 4
+    The maximum is over |d| <= epsilon (|p| + 1), entry by entry. Keskar et al., ICLR 2017 (arXiv:1609.04836), eqs. 3, 4
     with A the identity. Searched by L-BFGS-B, ten iterations as in the paper, from halfway to the corner of that box
     that the gradient points at and to random corners; so what is found is a lower bound. For losses of at least 0. It
     depends on how the parameters are scaled (Dinh et al. 2017, arXiv:1703.04933): compare trainings of one network, not

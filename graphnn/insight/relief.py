@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 COLORS = "YlGnBu_r"
 FACTOR = 20  # beyond which a scale is logarithmic, as that of the loss curves
 BANDS, LINES = 40, 8
+CLOSE_TO_ZERO = 1e-9  # of the largest eigenvalue: rounding
+BINS, LEAST = 72, 0.3  # of the eigenvalues; a bin with less than that of one is empty
 
 
 def is_logarithmic(values: Array) -> bool:
@@ -93,21 +95,21 @@ def draw_contours(
     values = np.ma.masked_invalid(surface.values)
     if values.count() and min(values.shape) > 1:
         scale = _Scale(surface.values)
-        bands = ax.contourf(x, y, values, levels=scale.levels(BANDS), norm=scale.norm(), cmap=COLORS, extend="both")
+        bands = ax.contourf(x, y, values, levels=scale.levels(BANDS), norm=scale.norm(), cmap=COLORS)
         lines = ax.contour(x, y, values, levels=scale.round_levels(), colors="white", linewidths=0.5, alpha=0.55)
         lines.set_linestyle("solid")
-        bar = ax.figure.colorbar(bands, ax=ax, shrink=0.85, aspect=24, pad=0.02, extend="neither")
+        bar = ax.figure.colorbar(bands, ax=ax, shrink=0.85, aspect=24, pad=0.02)
         bar.add_lines(lines)
         bar.outline.set_visible(False)
         bar.ax.tick_params(which="both", length=0, labelsize=SMALL, labelcolor=ink)
         bar.set_ticks(scale.round_levels(), labels=[_plain(level) for level in scale.round_levels()])
         bar.set_label(name, size=TEXT_SIZE, color=ink)
     _mark(ax, surface, path)
-    key = ax.legend(
-        loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, fontsize=SMALL, frameon=False, labelcolor=ink,
-        handletextpad=0.4, columnspacing=1.4,
+    handles, words = ax.get_legend_handles_labels()
+    ax.legend(
+        handles, words, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, fontsize=SMALL, frameon=False,
+        labelcolor=ink, handletextpad=0.4, columnspacing=1.4,
     )  # fmt: skip
-    key.set_in_layout(True)
     ax.set_xlim(x.min(), x.max())
     ax.set_ylim(y.min(), y.max())
     _say_not_finite(ax, surface)
@@ -156,25 +158,28 @@ def draw_relief(
     x, y = surface.spans
     scale = _Scale(surface.values)
     heights = scale.height(np.where(np.isfinite(surface.values), surface.values, np.nan))
-    low, high = float(np.nanmin(heights)), float(np.nanmax(heights))
+    low, high = scale.height(np.array([scale.low, scale.high]))
     floor = low - 0.45 * ((high - low) or 1.0)
-    space.contourf(x, y, np.ma.masked_invalid(heights), BANDS // 2, zdir="z", offset=floor, cmap=COLORS, alpha=0.55)
+    space.computed_zorder = False  # the floor, then the path on it, then the surface over both
+    bands = np.linspace(low, high + 1e-9 * ((high - low) or 1.0), BANDS // 2 + 1)
+    space.contourf(x, y, np.ma.masked_invalid(heights), bands, zdir="z", offset=floor, cmap=COLORS, zorder=1)
     if path is not None:
         space.plot(path[:, 0], path[:, 1], floor, color=VALIDATION, linewidth=1.4, zorder=4)
         space.plot(*path[-1:].T, floor, marker="o", color=VALIDATION, markersize=5, linestyle="none", zorder=5)
     space.plot_surface(
-        *np.meshgrid(x, y), heights, cmap=COLORS, vmin=low, vmax=high, rcount=60, ccount=60, linewidth=0.15,
-        edgecolor=(1, 1, 1, 0.35), antialiased=True, zorder=6,
+        *np.meshgrid(x, y), heights, cmap=COLORS, vmin=low, vmax=high, rcount=60, ccount=60, linewidth=0.2,
+        edgecolor=(1, 1, 1, 0.18), antialiased=True, zorder=6,
     )  # fmt: skip
     space.set_zlim(floor, high)
     levels = scale.round_levels()[::2]
     space.set_zticks(scale.height(levels), labels=[_plain(level) for level in levels])
     for axis, text in ((space.xaxis, axes[0]), (space.yaxis, axes[1]), (space.zaxis, name)):
         axis.set_label_text(text, size=TEXT_SIZE, color=ink)
-        axis.set_tick_params(labelsize=SMALL, labelcolor=ink, pad=0)
+        axis.labelpad = 13 if axis is space.zaxis else 6
+        axis.set_tick_params(labelsize=SMALL, labelcolor=ink, pad=3 if axis is space.zaxis else 0)
         axis.set_pane_color(paper)
-        axis._axinfo["grid"].update(color=ink + "22", linewidth=0.5)
-    space.view_init(elev=28, azim=-58)
+    space.grid(False)
+    space.view_init(elev=26, azim=-62)
     _say_not_finite(ax, surface)
     entitle(ax, title)
     return ax
@@ -199,7 +204,10 @@ class _Scale:
         return np.log10(values) if self.logarithmic else np.asarray(values, float)
 
     def levels(self, count: int) -> Array:
-        return (np.geomspace if self.logarithmic else np.linspace)(self.low, self.high, count + 1)
+        levels = (np.geomspace if self.logarithmic else np.linspace)(self.low, self.high, count + 1)
+        slack = 1e-9 * (levels[-1] - levels[0])  # so that rounding leaves out no end
+        levels[0], levels[-1] = levels[0] - min(slack, 1e-3 * abs(levels[0])), levels[-1] + slack
+        return levels
 
     def round_levels(self) -> Array:
         """Return some round numbers between the ends."""
@@ -229,37 +237,58 @@ def _plain_ticks(axis: Any, values: Array) -> None:
     axis.set_ticks([], minor=True)
 
 
-def draw_density(spectrum: Any, *, ax: Axes | None, width: float | None, title: str | None) -> Axes:
-    """Draw the density of the eigenvalues, logarithmic upwards, from the lowest to the highest.
+def draw_spectrum(spectrum: Any, *, ax: Axes | None, title: str | None) -> Axes:
+    """Draw how many eigenvalues lie where, logarithmic both ways; what Lanczos cannot tell from zero is linear.
 
     >>> from matplotlib.figure import Figure
     >>> from graphnn.insight.curvature import Spectrum
-    >>> spectrum = Spectrum(np.array([[-1.0, 0.0, 2.0]]), np.array([[0.25, 0.5, 0.25]]), 4)
-    >>> draw_density(spectrum, ax=Figure().subplots(), width=None, title=None).get_yscale()
-    'log'
+    >>> spectrum = Spectrum(np.array([[-1.0, 0.0, 2.0]]), np.array([[0.25, 0.5, 0.25]]), np.array([[0.0, 0.1, 0.0]]), 4)
+    >>> draw_spectrum(spectrum, ax=Figure().subplots(), title=None).get_xscale()
+    'asinh'
     """
     ax = _axes(5.6, 3.4) if ax is None else ax
-    ink, _ = prepare(ax, "eigenvalue of the Hessian", "density")
+    ink, _ = prepare(ax, "eigenvalue of the Hessian", "number of eigenvalues, estimated")
     low, high = spectrum.lowest, spectrum.highest
-    reach = (high - low) or abs(high) or 1.0
-    width = 0.01 * reach if width is None else width
-    at = np.linspace(low - 0.06 * reach, high + 0.06 * reach, 1200)
-    density = spectrum.density(at, width)
-    bottom = 0.1 / (spectrum.n * width)  # a tenth of what a single eigenvalue shows
+    linear = _resolution(spectrum)
+    ends = np.arcsinh(np.array([min(low, 0.0), max(high, 0.0)]) / linear) + np.array([-1.0, 1.0])
+    edges = linear * np.sinh(np.linspace(ends[0], ends[1], BINS + 1))
+    count = spectrum.n * np.diff(spectrum.below(edges))
+    ax.set_xscale("asinh", linear_width=linear)
     ax.set_yscale("log")
-    ax.fill_between(at, np.maximum(density, bottom), bottom, color=TRAIN, alpha=0.25, linewidth=0)
-    ax.plot(at, np.maximum(density, bottom), color=TRAIN, linewidth=1.3)
+    shown = np.maximum(count, LEAST)
+    ax.stairs(shown, edges, baseline=LEAST, fill=True, color=TRAIN, alpha=0.3, linewidth=0)
+    ax.stairs(shown, edges, baseline=LEAST, color=TRAIN, linewidth=1.1)
     ax.axvline(0, color=ink, linewidth=0.7, alpha=0.4, zorder=1)
-    ax.set_xlim(at[0], at[-1])
-    ax.set_ylim(bottom, float(density.max()) * 3)
-    for place, side in ((low, "left"), (high, "right")):
+    ax.set_xlim(edges[0], edges[-1])
+    ax.set_ylim(LEAST, float(shown.max()) * 2)
+    _plain_ticks(ax.yaxis, np.array([LEAST, shown.max() * 2]))
+    _decades(ax.xaxis, low, high, linear)
+    for place, side, word in ((low, "left", "lowest"), (high, "right", "highest")):
         ax.annotate(
-            f"{'lowest' if side == 'left' else 'highest'} {three_figures(place)}", (place, bottom), (0, 30),
-            textcoords="offset points", ha=side, size=SMALL, color=ink,
-            arrowprops={"arrowstyle": "-", "color": ink, "linewidth": 0.7, "shrinkA": 2, "shrinkB": 0},
+            f"{word} {three_figures(place)}", (0.02 if side == "left" else 0.98, 0.98), xycoords="axes fraction",
+            ha=side, va="top", size=SMALL, color=ink,
         )  # fmt: skip
     entitle(ax, title)
     return ax
+
+
+def _resolution(spectrum: Any) -> float:
+    """Return how far from zero an eigenvalue must lie to be told from it: the errors of the places next to zero."""
+    nearest = np.argmin(np.abs(spectrum.values), axis=1)
+    error = float(np.median(np.take_along_axis(spectrum.errors, nearest[:, None], axis=1)))
+    return max(error, CLOSE_TO_ZERO * (max(abs(spectrum.lowest), abs(spectrum.highest)) or 1.0))
+
+
+def _decades(axis: Any, low: float, high: float, linear: float) -> None:
+    """Put ticks at zero and at powers of ten on either side."""
+    smallest = int(np.ceil(np.log10(2 * linear)))
+    sides = [(sign, int(np.floor(np.log10(end)))) for sign, end in ((-1, -low), (1, high)) if end > 2 * linear]
+    stride = max(1, -(-sum(most - smallest + 1 for _, most in sides) // LINES))
+    powers = [(sign, power) for sign, most in sides for power in range(most, smallest - 1, -stride)]
+    ticks = [0.0, *(sign * 10.0**power for sign, power in powers)]
+    words = ["0", *(f"${'-' if sign < 0 else ''}10^{{{power}}}$" for sign, power in powers)]
+    axis.set_ticks(ticks, labels=words)
+    axis.set_ticks([], minor=True)
 
 
 def _say_not_finite(ax: Axes, surface: Any) -> None:
