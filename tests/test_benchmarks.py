@@ -55,3 +55,13 @@ def test_molecules():
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "DMPNNFeatures" in done.stdout and "molecules a second once packed" in done.stdout
+
+
+def test_minimisers():
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "benchmarks/minimisers.py", "--smoke"],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = [line.split()[0] for line in done.stdout.splitlines() if " gradients" in line]
+    assert rows == ["adam(0.01)", "adam(0.001)", "L-BFGS-B", "CG", "Newton-CG", "trust-ncg", "trust-krylov"]

@@ -60,18 +60,11 @@ def draw_curve(curve: Any, *, ax: Axes | None, axis: str, name: str, title: str 
         ax.set_yscale("log")
         _plain_ticks(ax.yaxis, curve.values)
     (place,) = curve.lowest
-    value = curve.values[np.argmax(steps == place)]
+    value = float(curve.values[np.argmax(steps == place)])
     if np.isfinite(value):
-        ax.plot([place], [value], "o", color=VALIDATION, markersize=5, zorder=3)
-        ax.annotate(
-            three_figures(float(value)),
-            (place, value),
-            (0, 7),
-            textcoords="offset points",
-            ha="center",
-            color=ink,
-            size=SMALL,
-        )
+        mark: dict[str, Any] = {"linestyle": "none", "marker": "o", "color": VALIDATION, "markersize": 5, "zorder": 3}
+        ax.plot([place], [value], label=f"lowest, {three_figures(value)}", **mark)
+    _explain(ax)
     _say_not_finite(ax, curve)
     entitle(ax, title)
     return ax
@@ -105,16 +98,26 @@ def draw_contours(
         bar.set_ticks(scale.round_levels(), labels=[_plain(level) for level in scale.round_levels()])
         bar.set_label(name, size=TEXT_SIZE, color=ink)
     _mark(ax, surface, path)
-    handles, words = ax.get_legend_handles_labels()
-    ax.legend(
-        handles, words, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, fontsize=SMALL, frameon=False,
-        labelcolor=ink, handletextpad=0.4, columnspacing=1.4,
-    )  # fmt: skip
+    _explain(ax)
     ax.set_xlim(x.min(), x.max())
     ax.set_ylim(y.min(), y.max())
     _say_not_finite(ax, surface)
     entitle(ax, title)
     return ax
+
+
+def _explain(ax: Axes) -> None:
+    """Thin out the ticks, and write below the axis what the marks are."""
+    from matplotlib.ticker import MaxNLocator
+
+    for axis in (ax.xaxis, ax.yaxis):
+        if axis.get_scale() == "linear":
+            axis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
+    handles, words = ax.get_legend_handles_labels()
+    ax.legend(
+        handles, words, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, fontsize=SMALL, frameon=False,
+        labelcolor=ink_and_paper(ax)[0], handletextpad=0.4, columnspacing=1.4,
+    )  # fmt: skip
 
 
 def _mark(ax: Axes, surface: Any, path: Array | None) -> None:
@@ -226,9 +229,11 @@ class _Scale:
 
 
 def _plain(value: float) -> str:
-    """Write a round number."""
-    text = f"{value:g}" if value == 0 or 1e-3 <= abs(value) < 1e5 else f"{value:.0e}"
-    return text.replace("-", "\N{MINUS SIGN}")
+    """Write a round number, a large or small one with a power of ten."""
+    if value == 0 or 1e-3 <= abs(value) < 1e5:
+        return f"{value:g}".replace("-", "\N{MINUS SIGN}")
+    digits, _, power = f"{value:.0e}".partition("e")
+    return f"${'' if digits == '1' else digits + '·'}10^{{{int(power)}}}$"
 
 
 def _plain_ticks(axis: Any, values: Array) -> None:
@@ -293,10 +298,13 @@ def _decades(axis: Any, low: float, high: float, linear: float) -> None:
 
 def _say_not_finite(ax: Axes, surface: Any) -> None:
     if surface.not_finite:
-        ink, _ = ink_and_paper(ax)
+        from matplotlib.patheffects import withStroke
+
+        ink, paper = ink_and_paper(ax)
         text = f"not finite at {surface.not_finite} of {surface.values.size} points"
         write = getattr(ax, "text2D", ax.text)
-        write(0.01, 0.98, text, transform=ax.transAxes, va="top", size=SMALL, color=ink)
+        halo: list[Any] = [withStroke(linewidth=2.2, foreground=paper, alpha=0.85)]
+        write(0.01, 0.98, text, transform=ax.transAxes, va="top", size=SMALL, color=ink, path_effects=halo, zorder=7)
 
 
 def _axes(width: float, height: float) -> Axes:
