@@ -101,7 +101,8 @@ class Flat:
     def jacobian_at(self, residuals: Callable[[Params], Any], vector: Array) -> tuple[Array, Callable, Callable]:
         """Return an array-valued function at a point, as a vector, and with its Jacobian J: v -> J v, u -> J' u."""
         function, here = self.of_moved(residuals), self.moved(vector)
-        tape = Tape(function, here)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            tape = Tape(function, here)
 
         def forward(v: Array) -> Array:
             return np.asarray(jvp(function, here, self.moved(np.ravel(v)))[1], float).ravel()
@@ -112,7 +113,8 @@ class Flat:
             def along(output: Any) -> Any:
                 return (output * weights).sum()
 
-            return self.flat(tape.gradient(along))
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                return self.flat(tape.gradient(along))
 
         return np.asarray(tape.output, float).ravel(), forward, backward
 

@@ -119,7 +119,7 @@ class _Search:
             if np.array_equal(point, vector):
                 return value, gradient
         value, gradient = self.flat.value_and_gradient(self.loss, vector)
-        _refuse_not_finite(self, value, gradient)
+        _refuse_not_finite(self, value, gradient, at_start=self.lowest == math.inf)
         self._seen = [*self._seen[-3:], (vector.copy(), value, gradient)]
         if value < self.lowest:
             self.best, self.lowest, self.slope = vector.copy(), value, gradient
@@ -162,14 +162,14 @@ def _check_tolerance(who: str, tolerance: float | None) -> None:
         raise ValueError(f"{who}: tolerance must be a positive number, got {tolerance}")
 
 
-def _refuse_not_finite(search: _Search, value: float, gradient: Array) -> None:
+def _refuse_not_finite(search: _Search | _Squares, value: float, gradient: Array, at_start: bool) -> None:
     if math.isfinite(value) and np.isfinite(gradient).all():
         return
     name = "the loss"
     if math.isfinite(value):
         name = f"the gradient of {search.flat.name_at(int(np.argmin(np.isfinite(gradient))))!r}"
     number = value if name == "the loss" else float(gradient[~np.isfinite(gradient)][0])
-    if search.lowest == math.inf:
+    if at_start:
         raise ValueError(f"{search.who}: {name} is {number} at the parameters given; start where it is finite")
     raise TrainingDiverged(
         f"{search.who}: {name} is {number} in iteration {search.iterations + 1}; the lowest loss before was "
@@ -246,7 +246,7 @@ class _Squares:
         callback: Callback | None,
     ):  # fmt: skip
         _check_tolerance("least_squares", tolerance)
-        self.residuals, self.flat, self.tolerance = residuals, flat, tolerance
+        self.who, self.residuals, self.flat, self.tolerance = "least_squares", residuals, flat, tolerance
         self.max_iterations, self.callback = max_iterations, callback
         self.best, self.lowest, self.iterations, self.evaluations = flat.vector, math.inf, -1, 0
         self.ended, self.reached = "", False
@@ -280,10 +280,12 @@ class _Squares:
 
         output, forward, backward = self.flat.jacobian_at(self.residuals, vector)
         self.iterations += 1
+        gradient = backward(output)
+        _refuse_not_finite(self, self.lowest, gradient, at_start=not self.iterations)
         if self.iterations and _wants_to_stop(self.callback, self.flat.params(vector), 0.5 * float(output @ output)):
             self.ended = STOPPED
         elif self.tolerance is not None:
-            self.ended = _arrival(backward(output), self.tolerance)
+            self.ended = _arrival(gradient, self.tolerance)
             self.reached = bool(self.ended)
         if not self.ended and self.max_iterations is not None and self.iterations >= self.max_iterations:
             self.ended = f"{self.max_iterations} iterations are done"

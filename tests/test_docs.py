@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from matplotlib import pyplot
 
 import graphnn as gn
 
@@ -46,3 +47,4 @@ def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
     namespace = {"__name__": __name__}
     for block in blocks(path.read_text("utf-8")):
         exec(compile(block, page, "exec", dont_inherit=True), namespace)
+    pyplot.close("all")

@@ -313,6 +313,10 @@ class TestLeastSquares:
     def test_errors(self):
         with pytest.raises(ValueError, match="least_squares: residual 0 of 1 is nan at the parameters given"):
             gn.least_squares(lambda p: anp.log(p["w"]), {"w": np.array(-1.0)})
+        with pytest.raises(ValueError, match="least_squares: the gradient of 'v' is inf at the parameters given"):
+            gn.least_squares(
+                lambda p: anp.sqrt(p["v"]) + p["w"] + anp.ones(2), {"w": np.array(1.0), "v": np.array(0.0)}
+            )
         with pytest.raises(ValueError, match="no loss='huber' among the options; minimise it"):
             gn.least_squares(line_residuals, START, options={"loss": "huber"})
         with pytest.raises(
