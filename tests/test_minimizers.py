@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import _thread
+import runpy
+from pathlib import Path
 
 import autograd.numpy as anp
 import numpy as np
 import pytest
 import scipy.optimize
+from real_files import real_file
 
 import graphnn as gn
 from graphnn import TrainingDiverged
 from graphnn.flat import Flat
 from graphnn.minimizers import BY_GRADIENT, BY_HESSIAN
 
+BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "minimisers.py"
 METHODS = BY_GRADIENT + BY_HESSIAN
 RNG = np.random.default_rng(0)
 X, T = RNG.normal(size=(60, 4)), RNG.normal(size=(60, 2))
@@ -95,6 +99,18 @@ class TestMinimize:
         found, result = gn.minimize(loss, params, method="trust-ncg", tolerance=1e-6, max_iterations=2000)
         assert result.success and norm(loss, found) <= 1e-6 and loss(found) < 0.1 * loss(params)
         assert gn.hessian_eigenvalues(loss, found, 1, "smallest")[0][0] > -1e-6  # a minimum, no saddle
+
+    def test_trust_ncg_ends_cora_in_full_batch(self):
+        graph, labels, seen = runpy.run_path(str(BENCHMARK))["cora"](real_file("gnn_benchmark", "cora.npz"))
+        batch, model = gn.pack(graph), gn.Sequential(gn.GraphConv(16, gn.tanh), gn.GraphConv(7), gn.Nodes())
+        assert (batch.n_nodes, batch.n_edges, int(seen.sum())) == (2708, 2 * 5278, 140)
+
+        def loss(params):
+            return gn.cross_entropy(model(params, batch), labels, mask=seen) + gn.l2_penalty(params, 5e-4)
+
+        params, result = gn.minimize(loss, model.init(0, batch), method="trust-ncg", tolerance=1e-6)
+        assert result.success and norm(loss, params) <= 1e-6
+        assert (model(params, batch).argmax(axis=1) == labels)[~seen].mean() > 0.75
 
     @pytest.mark.parametrize("method", METHODS)
     def test_statistics_fixed_names_and_what_is_no_float_pass_through(self, method):

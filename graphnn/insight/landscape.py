@@ -419,11 +419,11 @@ class Trajectory:
 
     def memory(self) -> dict[str, Any]:
         """Return what must survive a kill: the epochs, and for each name its arrays one over the other."""
+        # An end between two points is none of a run that goes on.
+        kept = [i for i, epoch in enumerate(self.epochs) if epoch % self.every == 0]
         names = self.points[0] if self.points else {}
-        return {
-            "epochs": list(self.epochs),
-            **{f"points.{name}": np.stack([p[name] for p in self.points]) for name in names},
-        }
+        stacks = {f"points.{name}": np.stack([self.points[i][name] for i in kept]) for name in names}
+        return {"epochs": [self.epochs[i] for i in kept], **stacks}
 
     def remember(self, memory: dict[str, Any]) -> None:
         """Take up what `memory` gave, in place of the start that begin_fit has seen."""

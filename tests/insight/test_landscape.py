@@ -244,7 +244,7 @@ class TestTrajectory:
 
     def test_memory_and_remember_are_each_others_inverse(self):
         trajectory, other = gn.Trajectory(2), gn.Trajectory(2)
-        self.fitted([trajectory])
+        self.fitted([trajectory], epochs=8)
         memory = trajectory.memory()
         assert all(isinstance(value, (list, np.ndarray)) for value in memory.values())
         other.remember(memory)
@@ -254,6 +254,18 @@ class TestTrajectory:
             for name in mine:
                 np.testing.assert_array_equal(mine[name], yours[name])
                 assert mine[name].dtype == yours[name].dtype
+
+    @pytest.mark.parametrize("epochs", [3, 4])
+    def test_of_a_run_that_was_ended_and_resumed_is_that_of_one_that_was_not(self, tmp_path, epochs):
+        whole, parts = gn.Trajectory(every=3), gn.Trajectory(every=3)
+        self.fitted([whole])
+        for n in (epochs, 7):
+            self.fitted([parts, gn.Checkpoint(tmp_path / "run.npz", every=1, resume=True)], epochs=n)
+        assert parts.epochs == whole.epochs == [0, 3, 6, 7]
+        for mine, yours in zip(parts.points, whole.points, strict=True):
+            assert {name: value.tobytes() for name, value in mine.items()} == {
+                name: value.tobytes() for name, value in yours.items()
+            }
 
     @pytest.mark.parametrize("every", [0, -1, 1.5, True])
     def test_every_is_a_whole_number(self, every):
