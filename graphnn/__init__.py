@@ -43,8 +43,9 @@ from graphnn.initializers import (
     zeros,
 )
 from graphnn.insight.curvature import hessian, hessian_eigenvalues, sharpness, spectral_density
-from graphnn.insight.landscape import Trajectory, loss_landscape, random_directions, trajectory_plane
+from graphnn.insight.landscape import loss_landscape, random_directions
 from graphnn.insight.params import diff, select, table
+from graphnn.insight.trajectory import Trajectory, trajectory_plane
 from graphnn.insight.tree import tree
 from graphnn.layer import Layer, inner_values
 from graphnn.layers import (

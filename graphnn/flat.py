@@ -23,7 +23,7 @@ class Flat:
 
     fixed: a pattern of names that stay where they are, or several
 
-    Raises TypeError for params that are no dict, or hold what is no array, ValueError for a pattern that matches no
+    Raises TypeError for params that are no dict, ValueError for a pattern that matches no
     name, for a number that is not finite, and where nothing is left to move.
 
     >>> flat = Flat("doctest", {"weight": np.ones((2, 1)), "bias": np.zeros(1), "running_mean": np.ones(1)}, "bias")
