@@ -255,6 +255,13 @@ class TestTrajectory:
                 np.testing.assert_array_equal(mine[name], yours[name])
                 assert mine[name].dtype == yours[name].dtype
 
+    def test_an_end_between_two_points_is_not_remembered_by_a_run_that_goes_on(self):
+        trajectory = gn.Trajectory(every=3)
+        self.fitted([trajectory])
+        assert trajectory.epochs == [0, 3, 6, 7]
+        assert trajectory.memory()["epochs"] == [0, 3, 6]
+        assert len(trajectory.memory()["points.0.graphconv.weight"]) == 3
+
     @pytest.mark.parametrize("epochs", [3, 4])
     def test_of_a_run_that_was_ended_and_resumed_is_that_of_one_that_was_not(self, tmp_path, epochs):
         whole, parts = gn.Trajectory(every=3), gn.Trajectory(every=3)
