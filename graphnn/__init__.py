@@ -154,6 +154,7 @@ from graphnn.training.live import LivePlot
 from graphnn.training.resume import Checkpoint
 from graphnn.training.run import History, Run
 from graphnn.training.several import conflict, per_loss
+from graphnn.training.sweep import Sweep, sweep
 from graphnn.uncertainty import Ensemble
 
 __version__ = "0.1.0"
@@ -249,6 +250,7 @@ __all__ = [
     "Standardize",
     "StdPool",
     "SumPool",
+    "Sweep",
     "TAGConv",
     "Tied",
     "TopKPool",
@@ -341,6 +343,7 @@ __all__ = [
     "spectral_density",
     "splits",
     "steps",
+    "sweep",
     "table",
     "tanh",
     "testing",
