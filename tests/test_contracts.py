@@ -99,6 +99,13 @@ LAYERS = [
     Row(gn.StdPool(), level="graph"),
     pooled(gn.TopKPool(0.5), "TopKPool"),
     pooled(gn.TopKPool(k=2), "TopKPool-k", ("edges", "global_features")),
+    Row(
+        gn.Sequential(gn.TopKPool(k=2), gn.GINEConv(2, gn.tanh, hidden=3), gn.SumPool()),
+        "TopKPool-bonds",
+        level="graph",
+        attributes=("edges",),
+    ),
+    Row(gn.Sequential(gn.SAGPool(0.6), gn.Globals()), "SAGPool", level="graph", attributes=("global_features",)),
     pooled(gn.SAGPool(0.6, score=gn.MorrisConv(1)), "SAGPool"),
     pooled(gn.DiffPool(gn.GraphConv(2), gn.GraphConv(3, gn.tanh)), "DiffPool"),
     pooled(gn.DiffPool(gn.Dense(5)), "DiffPool-wider", ("edges", "global_features")),
@@ -295,6 +302,50 @@ def test_another_process_with_another_hash_seed_gives_the_same_bits():
     }
     assert len(printed) == 1
     assert "head.weight" in printed.pop()
+
+
+# ---- gradients with respect to all that a graph carries --------------------------------------------------------------
+
+
+def carried(row: Row, batch: gn.Batch) -> dict[str, object]:
+    """Return by name what `batch.replace` takes and has a gradient: features of all kinds, weights, kernels."""
+    whole = [trial.WHOLE[attribute] for attribute in row.attributes if attribute in trial.WHOLE]
+    values = {name: getattr(batch, name) for name in trial.LEVEL_OF if name not in whole}
+    values["weights"] = np.ones(batch.n_edges) if batch.weights is None else batch.weights
+    if "kernels" in row.attributes:
+        values["kernels"] = batch.kernels("own")
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def moved(value: object, step: float, along: list[np.ndarray]) -> object:
+    if isinstance(value, list):
+        return [part + step * v for part, v in zip(value, along, strict=True)]
+    return value + step * along[0]
+
+
+@pytest.mark.parametrize("layout", ["sparse", "list", "dense"])
+@pytest.mark.parametrize("row", LAYERS, ids=str)
+def test_gradients_with_respect_to_features_weights_positions_and_kernels_as_a_user_asks_for_them(row, layout):
+    batch = gn.pack(made(row, "mixed"), layout=layout)
+    params, rng = cases.parameters(row.layer, batch), np.random.default_rng(3)
+    for name, value in carried(row, batch).items():
+
+        def loss(value, name=name):
+            graphs = batch.replace(**{name: value})
+            return trial.total(row.layer.apply(params, graphs, train=row.train, rng=(0, 1))[0])
+
+        if name == "weights" and not row.follows_weights:
+            with pytest.raises(TypeError, match="cannot follow traced edge weights"):  # and no zeros in silence
+                gn.grad(loss)(value)
+            continue
+        found = gn.grad(loss)(value)
+        parts = found if isinstance(value, list) else [found]
+        assert [part.shape for part in parts] == [np.shape(v) for v in (value if isinstance(value, list) else [value])]
+        along = [rng.normal(size=part.shape) for part in parts]
+        slope = (loss(moved(value, 1e-6, along)) - loss(moved(value, -1e-6, along))) / 2e-6
+        steep = sum(np.abs(part * v).sum() for part, v in zip(parts, along, strict=True))
+        forward = sum((part * v).sum() for part, v in zip(parts, along, strict=True))
+        assert abs(forward - slope) <= 1e-6 * (1 + steep), f"{name}: gradient {forward:.9g}, differences {slope:.9g}"
 
 
 # ---- random graphs ---------------------------------------------------------------------------------
