@@ -154,7 +154,8 @@ from graphnn.training.live import LivePlot
 from graphnn.training.resume import Checkpoint
 from graphnn.training.run import History, Run
 from graphnn.training.several import conflict, per_loss
-from graphnn.training.sweep import Sweep, sweep
+from graphnn.training.sweep import sweep
+from graphnn.training.trials import Sweep
 from graphnn.uncertainty import Ensemble
 
 __version__ = "0.1.0"

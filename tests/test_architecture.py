@@ -73,6 +73,7 @@ BESIDE = {
     ("training.fit", "training.data"),
     ("training.fit", "training.run"),
     ("training.fit", "training.several"),
+    ("training.sweep", "training.trials"),
     ("insight.plot", "insight.panels"),
     ("training.live", "training.outputs"),
     ("datasets.pajek", "datasets.assembly"),

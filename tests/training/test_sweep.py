@@ -20,7 +20,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 import graphnn as gn
-from graphnn.training.sweep import Trial
+from graphnn.training.trials import Trial
 
 GRID = [{"width": width, "seed": seed} for width in (2, 3) for seed in (0, 1)]
 HERE = Path(__file__).parent
@@ -58,6 +58,10 @@ class Awkward(Exception):
 
     def __init__(self, one, two):
         super().__init__(f"{one} and {two}")
+
+
+def doubled(setting):
+    return {name: 2 * value for name, value in setting.items()}
 
 
 def last_first(place):
@@ -359,6 +363,8 @@ def test_plain_lines_tell_of_every_trial(capsys):
         "2/2 'raise': ValueError: the third of five",
     ]
     assert told.out == ""
+    gn.sweep(doubled, [{"width": 2, "rate": 1 / 3}])
+    assert capsys.readouterr().err.startswith("1/1 width 2, rate 0.3333: width 4, rate 0.6667, 0.0 s")
 
 
 def test_quiet_is_quiet(capsys):
