@@ -147,7 +147,7 @@ from graphnn.losses import (
 from graphnn.metrics import accuracy, confusion_matrix, mae, r2, rmse, roc_auc
 from graphnn.minimizers import least_squares, minimize
 from graphnn.ops import elu, gelu, identity, leaky_relu, relu, selu, shifted_softplus, sigmoid, silu, softplus, tanh
-from graphnn.optim import adam, adamw, frozen, momentum, nesterov, per_module, rmsprop, sgd
+from graphnn.optim import adam, adamw, clipped, frozen, momentum, nesterov, per_module, rmsprop, scaled, sgd
 from graphnn.training.callbacks import EarlyStopping, Progress
 from graphnn.training.fit import fit, predict, steps
 from graphnn.training.live import LivePlot
@@ -265,6 +265,7 @@ __all__ = [
     "adamw",
     "binary_cross_entropy",
     "chem",
+    "clipped",
     "conflict",
     "confusion_matrix",
     "constant",
@@ -331,6 +332,7 @@ __all__ = [
     "rmsprop",
     "roc_auc",
     "save",
+    "scaled",
     "schedules",
     "select",
     "selu",

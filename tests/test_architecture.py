@@ -69,6 +69,8 @@ BESIDE = {
     # recurrent
     ("layers.jumping", "layers.containers"),
     ("layers.jumping", "layers.recurrent"),
+    ("optim.parts", "optim.methods"),
+    ("optim.parts", "schedules"),
     ("training.run", "training.data"),
     ("training.fit", "training.data"),
     ("training.fit", "training.run"),
@@ -100,6 +102,7 @@ BESIDE = {
 }
 FOLDERS = (
     "layers",
+    "optim",
     "training",
     "insight",
     "datasets",

@@ -12,7 +12,8 @@ The arrays of a dict are laid end to end, one buffer per dtype, so that a step c
 whatever the number of arrays; the new arrays are views of the fresh buffers.
 
 `step_size` is a number or a function ``step -> number`` of the count of updates done so far, 0 at the first.
-Penalties belong to the loss; only `adamw` decays weights.
+Penalties belong to the loss; only `adamw` decays weights. Optimisers of several parts, frozen ones and clipped ones
+stand in `parts`.
 """
 
 from __future__ import annotations
@@ -25,8 +26,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from graphnn.checks import nearest
-from graphnn.types import Params, is_statistic, matching
+from graphnn.types import Params, is_statistic
 
 State: TypeAlias = dict[str, Any]
 """A flat dictionary: "step", the number of updates done, and "<moment>.<name>" arrays."""
@@ -78,7 +78,7 @@ class Optimizer:
         >>> momentum(0.1).init({"w": np.ones(2)})
         {'step': 0, 'm.w': array([0., 0.])}
         """
-        arrays = self._moved(params)
+        arrays = self.moved(params)
         moments = ((moment, name) for moment in self.moments for name in arrays)
         return {"step": 0, **{f"{moment}.{name}": np.zeros_like(arrays[name]) for moment, name in moments}}
 
@@ -96,7 +96,7 @@ class Optimizer:
         step = self._step(state)
         new_params: Params = dict(params)
         new_state: State = {"step": step + 1}
-        for dtype, group in _by_dtype(self._moved(params)).items():
+        for dtype, group in _by_dtype(self.moved(params)).items():
             p = _flat(group, dtype)
             g = _flat(self._part(grads, "grads", "", group), dtype)
             prefixes = [f"{moment}." for moment in self.moments]
@@ -120,8 +120,14 @@ class Optimizer:
             raise KeyError(f"{self._name}: state has no 'step'; make it with init")
         return int(state["step"])
 
-    def _moved(self, params: Params) -> dict[str, Buffer]:
-        """Return the parameters that take steps, as arrays: all but the running statistics."""
+    def moved(self, params: Params) -> dict[str, Buffer]:
+        """Return the parameters that take steps, as arrays: all but the running statistics.
+
+        Raises TypeError for a parameter that holds no floats.
+
+        >>> sgd(0.1).moved({"weight": 1.0, "norm.running_mean": 2.0})
+        {'weight': array(1.)}
+        """
         arrays = {name: np.asarray(value) for name, value in params.items() if not is_statistic(name)}
         for name, array in arrays.items():
             if array.dtype.kind != "f":
@@ -158,7 +164,7 @@ class sgd(Optimizer):
     step_size: StepSize
 
     def move(self, step: int, p: Buffer, g: Buffer) -> None:
-        g *= _rate(self.step_size, step)
+        g *= rate(self.step_size, step)
         p -= g
 
 
@@ -180,7 +186,7 @@ class momentum(Optimizer):
     def move(self, step: int, p: Buffer, g: Buffer, m: Buffer) -> None:
         m *= self.decay
         m += g
-        np.multiply(m, _rate(self.step_size, step), out=g)
+        np.multiply(m, rate(self.step_size, step), out=g)
         p -= g
 
 
@@ -204,7 +210,7 @@ class nesterov(Optimizer):
         m *= self.decay
         m += g
         g += self.decay * m
-        g *= _rate(self.step_size, step)
+        g *= rate(self.step_size, step)
         p -= g
 
 
@@ -231,7 +237,7 @@ class rmsprop(Optimizer):
         np.sqrt(v, out=work)
         work += self.eps
         g /= work
-        g *= _rate(self.step_size, step)
+        g *= rate(self.step_size, step)
         p -= g
 
 
@@ -257,7 +263,7 @@ class _Adam(Optimizer):
         np.sqrt(v, out=g)
         g += self.eps * root
         np.divide(m, g, out=g)
-        g *= _rate(self.step_size, step) * root / (1 - self.b1**t)
+        g *= rate(self.step_size, step) * root / (1 - self.b1**t)
         p -= g
 
 
@@ -310,116 +316,18 @@ class adamw(_Adam):
         {'weight': array([[0.95]]), 'bias': array([1.])}
         """
         # The gradients are given, so shrinking first and stepping then is the same sum.
-        keep = 1 - _rate(self.step_size, self._step(state)) * self.weight_decay
-        arrays = self._moved(params)
+        keep = 1 - rate(self.step_size, self._step(state)) * self.weight_decay
+        arrays = self.moved(params)
         decayed = {name: array * keep for name, array in arrays.items() if array.ndim >= self.min_ndim}
         return super().update({**params, **decayed}, grads, state)
 
 
-@dataclass(frozen=True, repr=False)
-class frozen(Optimizer):
-    """Leave the parameters as they are; needs no gradients.
+def rate(step_size: StepSize, step: int) -> float:
+    """Return a step size at a step, as a float.
 
-    >>> frozen().update({"w": 1.0}, {}, {"step": 0})
-    ({'w': 1.0}, {'step': 1})
+    >>> rate(0.5, 3), rate(float, 3)
+    (0.5, 3.0)
     """
-
-    def init(self, params: Params) -> State:
-        """Return the state before the first update, which holds no arrays.
-
-        >>> frozen().init({"w": 1.0})
-        {'step': 0}
-        """
-        return {"step": 0}
-
-    def update(self, params: Params, grads: Mapping[str, Any], state: State) -> tuple[Params, State]:
-        """Return a new dict with the same arrays, and the state with its step counted.
-
-        >>> frozen().update({}, {}, frozen().init({}))
-        ({}, {'step': 1})
-        """
-        return dict(params), {"step": self._step(state) + 1}
-
-
-@dataclass(frozen=True, repr=False)
-class per_module(Optimizer):
-    """Give each parameter the optimiser of the first pattern that matches its name: {pattern: optimizer}.
-
-    Patterns are those of a shell, case counts: ``"encoder.*"``, ``"*.bias"``, ``"*"``. The state of the
-    first rule has the prefix "rule0/", of the second "rule1/" and so on. Running statistics need no rule.
-    ValueError is raised for a name that no pattern matches, and by `init` for a pattern, other than ``"*"``, that
-    matches no name or only names which belong to patterns before it.
-
-    >>> per_module({"encoder.*": frozen(), "*": sgd(0.1)})
-    per_module(rules={'encoder.*': frozen(), '*': sgd(step_size=0.1)})
-    """
-
-    rules: Mapping[str, Optimizer]
-
-    def __post_init__(self) -> None:
-        # The order decides, so it must not change under us when the caller's dict does.
-        object.__setattr__(self, "rules", dict(self.rules))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, per_module) and list(self.rules.items()) == list(other.rules.items())
-
-    def __hash__(self) -> int:
-        return hash(tuple(self.rules.items()))
-
-    def init(self, params: Params) -> State:
-        """Return the state before the first update.
-
-        >>> params = {"dense.weight": np.ones(1), "dense.bias": np.ones(1)}
-        >>> per_module({"*.bias": sgd(0.1), "*": momentum(0.1)}).init(params)
-        {'step': 0, 'rule0/step': 0, 'rule1/step': 0, 'rule1/m.dense.weight': array([0.])}
-        """
-        state: State = {"step": 0}
-        for pattern, (prefix, optimizer, group) in zip(self.rules, self._routed(params), strict=True):
-            if params and not group and pattern != "*":
-                raise ValueError(self._idle(pattern, params))
-            state.update({prefix + key: value for key, value in optimizer.init(group).items()})
-        return state
-
-    def update(self, params: Params, grads: Mapping[str, Any], state: State) -> tuple[Params, State]:
-        """Return the parameters and the state after one step of every rule, as `Optimizer.update`.
-
-        >>> optimizer = per_module({"a": frozen(), "*": sgd(0.5)})
-        >>> params = {"a": np.ones(1), "b": np.ones(1)}
-        >>> optimizer.update(params, {"b": np.ones(1)}, optimizer.init(params))[0]
-        {'a': array([1.]), 'b': array([0.5])}
-        """
-        new_params: Params = dict(params)
-        new_state: State = {"step": self._step(state) + 1}
-        for prefix, optimizer, group in self._routed(params):
-            own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-            new_group, new_own = optimizer.update(group, grads, own)
-            new_params.update(new_group)
-            new_state.update({prefix + key: value for key, value in new_own.items()})
-        return new_params, new_state
-
-    def _routed(self, params: Params) -> list[tuple[str, Optimizer, Params]]:
-        """Return for every rule the prefix of its state, its optimiser and its parameters."""
-        left = {name: value for name, value in params.items() if not is_statistic(name)}
-        routed = []
-        for i, (pattern, optimizer) in enumerate(self.rules.items()):
-            routed.append((f"rule{i}/", optimizer, {name: left.pop(name) for name in matching(list(left), pattern)}))
-        if left:
-            raise ValueError(
-                f"per_module: no pattern of {list(self.rules)} matches parameter {next(iter(left))!r}; "
-                f"add '*' as the last one, with frozen() to leave the rest as it is"
-            )
-        return routed
-
-    def _idle(self, pattern: str, params: Params) -> str:
-        """Return the complaint about a pattern that no parameter is left for."""
-        names = [name for name in params if not is_statistic(name)]
-        if matching(names, pattern):
-            return f"per_module: patterns before {pattern!r} take all it matches; put it before them or leave it out"
-        folders = dict.fromkeys(name.rpartition(".")[0] + ".*" for name in names if "." in name)
-        return f"per_module: pattern {pattern!r} matches no parameter{nearest(pattern, [*folders, *names])}"
-
-
-def _rate(step_size: StepSize, step: int) -> float:
     return float(step_size(step) if callable(step_size) else step_size)
 
 
