@@ -152,6 +152,7 @@ from graphnn.training.callbacks import EarlyStopping, Progress
 from graphnn.training.fit import fit, predict, steps
 from graphnn.training.live import LivePlot
 from graphnn.training.resume import Checkpoint
+from graphnn.training.plateau import ReduceOnPlateau
 from graphnn.training.run import History, Run
 from graphnn.training.several import conflict, per_loss
 from graphnn.training.sweep import sweep
@@ -235,6 +236,7 @@ __all__ = [
     "RGCNConv",
     "RNNCell",
     "Recurrent",
+    "ReduceOnPlateau",
     "Repeat",
     "Rescale",
     "Residual",
