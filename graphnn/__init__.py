@@ -150,10 +150,12 @@ from graphnn.ops import elu, gelu, identity, leaky_relu, relu, selu, shifted_sof
 from graphnn.optim import adam, adamw, clipped, frozen, momentum, nesterov, per_module, rmsprop, scaled, sgd
 from graphnn.training.callbacks import EarlyStopping, Progress
 from graphnn.training.fit import fit, predict, steps
+from graphnn.training.history import History
 from graphnn.training.live import LivePlot
-from graphnn.training.resume import Checkpoint
+from graphnn.training.logs import CSVLog, JSONLog
 from graphnn.training.plateau import ReduceOnPlateau
-from graphnn.training.run import History, Run
+from graphnn.training.resume import Checkpoint
+from graphnn.training.run import Run
 from graphnn.training.several import conflict, per_loss
 from graphnn.training.sweep import sweep
 from graphnn.training.trials import Sweep
@@ -172,6 +174,7 @@ __all__ = [
     "Batch",
     "BatchNorm",
     "CFConv",
+    "CSVLog",
     "ChebConv",
     "Checkpoint",
     "Concat",
@@ -208,6 +211,7 @@ __all__ = [
     "GraphRegressor",
     "History",
     "InstanceNorm",
+    "JSONLog",
     "JumpingKnowledge",
     "LSTMCell",
     "Lambda",

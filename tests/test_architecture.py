@@ -72,7 +72,12 @@ BESIDE = {
     ("optim.parts", "optim.methods"),
     ("optim.parts", "schedules"),
     ("training.run", "training.data"),
+    ("training.history", "training.rows"),
+    ("training.run", "training.history"),
+    ("training.logs", "training.history"),
+    ("training.logs", "training.rows"),
     ("training.fit", "training.data"),
+    ("training.fit", "training.history"),
     ("training.fit", "training.run"),
     ("training.fit", "training.several"),
     ("training.sweep", "training.trials"),
@@ -115,6 +120,8 @@ FOLDERS = (
 LAZY = (
     "matplotlib", "networkx", "scipy.linalg", "scipy.optimize", "scipy.sparse.linalg", "scipy.stats", "jax",
     "rdkit", "sklearn", "tqdm", "IPython",
+    "matplotlib", "networkx", "scipy.linalg", "scipy.optimize", "scipy.stats", "jax", "rdkit", "sklearn",
+    "tqdm", "IPython", "pandas", "tensorboardX",
 )  # fmt: skip
 UNSAFE_MODULES = ("pickle", "marshal", "shelve", "dill", "joblib", "cloudpickle")
 UNSAFE_CALLS = ("eval", "exec", "__import__")

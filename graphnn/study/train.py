@@ -23,7 +23,7 @@ from graphnn.splits import Split
 from graphnn.study.metrics import scores
 from graphnn.training.callbacks import EarlyStopping, Progress
 from graphnn.training.fit import INTERRUPTED, fit, predict
-from graphnn.training.run import History
+from graphnn.training.history import History
 from graphnn.types import Params
 
 MODELS = ("gin", "gcn", "gat", "dmpnn", "fingerprint")

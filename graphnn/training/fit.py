@@ -24,9 +24,10 @@ from graphnn.batch import Batch
 from graphnn.checks import TrainingDiverged
 from graphnn.layer import Layer, first_not_finite, names_read
 from graphnn.losses import mean_squared_error
-from graphnn.optim import Optimizer, adam
+from graphnn.optim import Optimizer, adam, step_sizes
 from graphnn.training.data import Data, make_data, make_inputs, n_examples_of, take_examples, validation_parts
-from graphnn.training.run import History, Loss, Run, moving, number
+from graphnn.training.history import History
+from graphnn.training.run import Loss, Run, moving, number
 from graphnn.training.several import per_loss
 from graphnn.types import Array, Params
 
@@ -458,6 +459,7 @@ def _close_epoch(run: Run, ask: _Callbacks) -> None:
     history, now = run.history, run.now
     means = {name: total / now.count for name, total in now.totals.items()}
     history.loss.append(sum(means.values()))
+    history.note_step_sizes(step_sizes(run.optimizer, run.step - 1))
     for name in history.losses:
         history.losses[name].append(means[name])
     data = run.data if run.validation is None else run.validation

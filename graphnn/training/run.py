@@ -1,9 +1,9 @@
-"""A training in progress: `Run`, everything about it, and `History`, what it leaves behind."""
+"""A training in progress: `Run`, everything about it; what it leaves behind is its `History`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
 
@@ -13,84 +13,10 @@ from graphnn.layer import Layer
 from graphnn.layers.normalization import set_target_scale
 from graphnn.optim import Optimizer
 from graphnn.training.data import Data, take_examples
+from graphnn.training.history import History, below
 from graphnn.types import Array, Params
 
 Loss = Callable[..., Array]
-
-
-@dataclass
-class History:
-    """What a training leaves behind: plain floats, one for each step or epoch.
-
-    steps: loss of every step;  loss: mean training loss of every epoch;  validation_loss: of every epoch, if
-    there is validation data;  metrics: {name: of every epoch}, on the validation data, else the training data
-    losses: {name: of every epoch}, the parts of `loss`, where `fit` was given several losses
-    seconds: wall time of every epoch;  stopped: why training ended early, None if it did not
-    best_epoch: where the validation loss (else the loss) was lowest; epoch 0 is the first. None without epochs
-
-    >>> history = History(loss=[4.0, 1.0, 2.0], seconds=[0.5, 0.5, 0.5])
-    >>> history
-    History(3 epochs, 1.5 s, best loss 1 at epoch 1, last 2)
-    >>> history.best_epoch
-    1
-    """
-
-    steps: list[float] = field(default_factory=list)
-    loss: list[float] = field(default_factory=list)
-    validation_loss: list[float] = field(default_factory=list)
-    metrics: dict[str, list[float]] = field(default_factory=dict)
-    losses: dict[str, list[float]] = field(default_factory=dict)
-    seconds: list[float] = field(default_factory=list)
-    stopped: str | None = None
-
-    @property
-    def best_epoch(self) -> int | None:
-        curve = self.validation_loss or self.loss
-        return None if np.isnan(curve).all() else int(np.nanargmin(curve))
-
-    def memory(self) -> dict[str, Any]:
-        """Return all of it as a flat dict, its numbers in arrays, from which `remember` makes it again bit by bit.
-
-        >>> sorted(History(steps=[0.5], metrics={"rmse": [0.1]}).memory())
-        ['loss', 'metrics/rmse', 'seconds', 'steps', 'stopped', 'validation_loss']
-        """
-        flat: dict[str, Any] = {}
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if isinstance(value, dict):
-                flat.update({f"{f.name}/{name}": np.array(numbers, float) for name, numbers in value.items()})
-            else:
-                flat[f.name] = np.array(value, float) if isinstance(value, list) else value
-        return flat
-
-    def remember(self, memory: Mapping[str, Any]) -> None:
-        """Become what `memory` was made from; the names in dicts are there already."""
-        for f in fields(self):
-            if isinstance(getattr(self, f.name), dict):
-                setattr(self, f.name, {name: _floats(memory[f"{f.name}/{name}"]) for name in getattr(self, f.name)})
-            elif isinstance(getattr(self, f.name), list):
-                setattr(self, f.name, _floats(memory[f.name]))
-            else:
-                setattr(self, f.name, None if memory[f.name] is None else str(memory[f.name]))
-
-    def trim(self, step: int, epoch: int) -> None:
-        """Forget what lies beyond these: an interruption may come in the middle of writing."""
-        del self.steps[step:]
-        for numbers in (self.loss, self.validation_loss, self.seconds, *self.metrics.values(), *self.losses.values()):
-            del numbers[epoch:]
-
-    def __repr__(self) -> str:
-        best, parts = self.best_epoch, ["no epochs yet"]
-        if self.loss:
-            parts = [f"{len(self.loss)} epochs", f"{sum(self.seconds):.1f} s"]
-            curve, name = (self.validation_loss, "validation") if self.validation_loss else (self.loss, "loss")
-            parts += [] if best is None else [f"best {name} {curve[best]:.4g} at epoch {best}"]
-            measures = {name: values[best or 0] for name, values in self.metrics.items() if values}
-            parts += [f"{name} {value:.4g} there" for name, value in measures.items()]
-            parts.append(f"last {curve[-1]:.4g}")
-        if self.stopped:
-            parts.append(f"stopped: {self.stopped}")
-        return f"History({', '.join(parts)})"
 
 
 @dataclass(frozen=True)
@@ -259,21 +185,6 @@ class Run:
     def __repr__(self) -> str:
         place = f"step {self.step}, epoch {self.epoch}, loss {self.value:.4g}"
         return f"Run({place}, {len(self.params)} parameter arrays)"
-
-
-def _floats(array: Any) -> list[float]:
-    if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype != float:
-        raise ValueError(f"history has {array!r:.60}, wanted a row of floats")
-    return array.tolist()
-
-
-def below(flat: Mapping[str, Any], folder: str) -> dict[str, Any]:
-    """Return the part of a flat dict whose names begin with a folder, without it.
-
-    >>> below({"a/b": 1, "c": 2}, "a")
-    {'b': 1}
-    """
-    return {name[len(folder) + 1 :]: value for name, value in flat.items() if name.startswith(f"{folder}/")}
 
 
 def copied(params: Params) -> Params:

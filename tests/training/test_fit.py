@@ -444,6 +444,7 @@ def numbers_of(history):
         history.validation_loss,
         history.seconds,
         *history.metrics.values(),
+        *history.step_sizes.values(),
     ]
     return [number for curve in curves for number in curve]
 
@@ -464,7 +465,9 @@ def test_a_thousand_steps_leave_a_thousand_floats():
     params, history = gn.fit(gn.Dense(1), gn.Dense(1).init(0, x), x, y, optimizer=gn.sgd(0.1), epochs=1000)
     assert len(history.steps) == len(history.loss) == 1000
     assert {type(number) for number in numbers_of(history)} == {float}
-    assert set(vars(history)) == {"steps", "loss", "validation_loss", "metrics", "losses", "seconds", "stopped"}
+    assert set(vars(history)) == {
+        "steps", "loss", "validation_loss", "metrics", "losses", "step_sizes", "seconds", "stopped",
+    }  # fmt: skip
     np.testing.assert_allclose(params["weight"].ravel(), [1, -2, 0.5], atol=1e-6)  # the plane the targets lie in
     np.testing.assert_allclose(params["bias"], 1, atol=1e-6)
 
