@@ -159,6 +159,7 @@ from graphnn.training.run import Run
 from graphnn.training.several import conflict, per_loss
 from graphnn.training.sweep import sweep
 from graphnn.training.trials import Sweep
+from graphnn.training.step_size import lr_find
 from graphnn.uncertainty import Ensemble
 
 __version__ = "0.1.0"
@@ -312,6 +313,7 @@ __all__ = [
     "local",
     "loss_landscape",
     "losses",
+    "lr_find",
     "mae",
     "mean_absolute_error",
     "mean_squared_error",
