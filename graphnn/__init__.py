@@ -153,6 +153,7 @@ from graphnn.training.fit import fit, predict, steps
 from graphnn.training.history import History
 from graphnn.training.live import LivePlot
 from graphnn.training.logs import CSVLog, JSONLog
+from graphnn.training.monitor import GradientMonitor
 from graphnn.training.plateau import ReduceOnPlateau
 from graphnn.training.resume import Checkpoint
 from graphnn.training.run import Run
@@ -202,6 +203,7 @@ __all__ = [
     "GatedGraphConv",
     "GaussianNoise",
     "Globals",
+    "GradientMonitor",
     "Graph",
     "GraphClassifier",
     "GraphConv",

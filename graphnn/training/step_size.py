@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphnn.checks import TrainingDiverged
-from graphnn.insight.lettering import TRAIN, VALIDATION, entitle, haloed, prepare
+from graphnn.insight.lettering import TRAIN, VALIDATION, Table, entitle, haloed, prepare
 from graphnn.layer import Layer
 from graphnn.losses import mean_squared_error
 from graphnn.optim import Optimizer, StepSize, adam, scaled, step_sizes, with_step_sizes
@@ -31,6 +31,8 @@ BEYOND = 3.0
 
 PROBE = 8
 """How many mini-batches of examples the loss is measured on."""
+
+FAINT = "#a6cbe3"  # of the colour of the training data
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +77,7 @@ class StepSizeTest:
 
             _, ax = pyplot.subplots(figsize=(4.8, 3.6), layout="constrained")
         _, paper = prepare(ax, "step size", "loss")
-        ax.plot(self.step_sizes, self.losses, color=TRAIN, alpha=0.35, linewidth=1.0)
+        ax.plot(self.step_sizes, self.losses, color=FAINT, linewidth=1.0)
         ax.plot(self.step_sizes, self.smoothed, color=TRAIN, linewidth=1.8)
         at = np.interp(np.log([self.steepest, self.lowest]), np.log(self.step_sizes), self.smoothed)
         ax.plot([self.steepest, self.lowest], at, "o", color=TRAIN, markerfacecolor=paper, markersize=6)
@@ -90,6 +92,8 @@ class StepSizeTest:
         label.set(
             text=f"suggestion {self.suggestion:.2g}", position=(-5, -8), ha="right", visible=True, color=VALIDATION
         )
+        rows = [("━━", FAINT, "loss"), ("━━", TRAIN, "running mean"), ("○", TRAIN, "steepest, lowest")]
+        Table(ax, "lower left", [], rows)
         entitle(ax, title)
         return ax
 

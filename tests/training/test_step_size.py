@@ -65,7 +65,7 @@ def final(problem, optimizer):
     ],
 )  # fmt: skip
 def test_the_suggestion_trains_about_as_well_as_the_best_of_a_grid(problem, optimizer):
-    """Within a factor of 3; the losses of the grid differ by more, and the best step sizes of the problems a hundredfold."""
+    """Within a factor of 3, where the best step sizes of these problems differ a hundredfold."""
     model, inputs, targets, settings, _ = problem()
     found = gn.lr_find(model, model.init(0, inputs), inputs, targets, optimizer=optimizer, **settings)
     grid = [final(problem, with_step_sizes(optimizer, lambda _, size=size: size)) for size in 10.0 ** np.arange(-5, 2)]
