@@ -161,6 +161,7 @@ from graphnn.training.several import conflict, per_loss
 from graphnn.training.sweep import sweep
 from graphnn.training.trials import Sweep
 from graphnn.training.step_size import lr_find
+from graphnn.training.tensorboard import TensorBoard
 from graphnn.uncertainty import Ensemble
 
 __version__ = "0.1.0"
@@ -262,6 +263,7 @@ __all__ = [
     "SumPool",
     "Sweep",
     "TAGConv",
+    "TensorBoard",
     "Tied",
     "TopKPool",
     "TrainingDiverged",
