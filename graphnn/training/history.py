@@ -75,13 +75,8 @@ class History:
     def trim(self, step: int, epoch: int) -> None:
         """Forget what lies beyond these: an interruption may come in the middle of writing."""
         del self.steps[step:]
-        named = (self.metrics, self.losses, self.step_sizes)
-        for numbers in (
-            self.loss,
-            self.validation_loss,
-            self.seconds,
-            *(row for part in named for row in part.values()),
-        ):
+        named = [numbers for part in (self.metrics, self.losses, self.step_sizes) for numbers in part.values()]
+        for numbers in (self.loss, self.validation_loss, self.seconds, *named):
             del numbers[epoch:]
 
     def to_dict(self) -> dict[str, Any]:

@@ -84,6 +84,19 @@ def test_an_optimiser_may_change_on_the_way():
     assert str(history.step_sizes) == "{'step_size': [0.2, 0.2, nan, nan], 'step_size of bias': [nan, nan, 0.1, 0.1]}"
 
 
+def test_an_interruption_while_an_epoch_is_closed_leaves_whole_rows():
+    calls = []
+
+    def interrupt(predictions, targets):
+        calls.append(0)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return 0.0
+
+    history = train(metrics={"odd": interrupt})[1]
+    assert len(history.loss) == len(history.step_sizes["step_size"]) == len(history.metrics["odd"]) == 2
+
+
 def test_a_history_goes_through_json():
     _, history = train()
     data = json.loads(json.dumps(history.to_dict()))
@@ -179,11 +192,11 @@ def cut(history, epochs, steps):
 @pytest.mark.parametrize("per", ["epoch", "step"])
 @pytest.mark.parametrize("saved", [0, 1, 3, 4])
 def test_a_resumed_log_is_that_of_a_training_never_killed(tmp_path, kind, per, saved):
-    """At every byte the killed training may have left: too many lines, too few, half a line, an empty file."""
+    """Whatever bytes the killed training has left: too many lines, too few, half a line, an empty file."""
     log = LOGS[kind](tmp_path / f"log.{kind}", per)
     _, history = train(log)
     whole = log.path.read_bytes()
-    for size in range(len(whole) + 1):
+    for size in sorted({*range(0, len(whole), 7), *range(12), len(whole) - 1, len(whole)}):
         log.path.write_bytes(whole[:size])
         again = LOGS[kind](log.path, per)
         again.begin_fit(Resumed(cut(history, saved, 3 * saved), saved, 3 * saved))

@@ -135,6 +135,22 @@ def test_the_step_sizes_of_rules_keep_their_ratio():
     assert sizes == pytest.approx({"step_size of 0.*": found.suggestion / 4, "step_size of *": found.suggestion})
 
 
+def test_the_ratio_holds_during_the_sweep_too():
+    one, other = (gn.per_module({"0.*": gn.sgd(ratio), "*": gn.sgd(1.0)}) for ratio in (0.25, 1.0))
+    left, right = (gn.lr_find(MLP, PARAMS, X, Y, optimizer=optimizer).losses for optimizer in (one, other))
+    assert abs(left[60] - right[60]) > 1e-3
+
+
+def test_a_loss_that_is_suddenly_no_number_ends_the_sweep():
+    def brittle(predictions, targets):
+        loss = gn.mean_squared_error(predictions, targets)
+        return loss + 0 * (1.5 - loss) ** 0.5
+
+    found = gn.lr_find(MLP, PARAMS, X, Y, loss=brittle, optimizer=gn.sgd(1.0), batch_size=32)
+    assert np.isfinite(found.losses).all()
+    assert 10 < len(found.losses) < 100
+
+
 def test_norms_and_noise_do_not_disturb_it():
     """In evaluation mode the running statistics of the first steps are those of no data."""
     model = gn.Sequential(gn.Dense(16), gn.BatchNorm(), gn.Dropout(0.5), gn.Lambda(gn.relu), gn.Dense(2))
