@@ -151,6 +151,18 @@ def test_a_log_holds_the_history_bit_by_bit(tmp_path, kind, per):
 
 
 @each_log
+def test_each_of_several_losses_has_its_column(tmp_path, kind):
+    log = LOGS[kind](tmp_path / f"log.{kind}")
+    losses = {"size": gn.mean_squared_error, "label": gn.mean_absolute_error}
+    optimizers = {"size": gn.sgd(0.1), "label": gn.per_module({"bias": gn.frozen(), "*": gn.sgd(0.2)})}
+    _, history = train(log, loss=losses, optimizer=optimizers)
+    assert_rows(log.path, history.rows())
+    row = history.rows()[-1]
+    assert row["loss of size"] + row["loss of label"] == row["loss"]
+    assert (row["step_size of size"], row["step_size of label, *"]) == (0.1, 0.2)
+
+
+@each_log
 def test_every_line_is_there_at_once(tmp_path, kind):
     log, seen = LOGS[kind](tmp_path / f"log.{kind}"), []
 

@@ -79,6 +79,26 @@ def test_in_a_training_moments_and_schedules_go_on():
     assert optimizer == gn.adam(Cosine(3.0, 1000))
 
 
+def test_it_goes_through_the_optimisers_of_several_losses_and_is_saved(tmp_path):
+    losses = {"size": gn.mean_squared_error, "label": gn.mean_absolute_error}
+
+    def train(folder, *epochs):
+        for count in epochs:
+            plateau = gn.ReduceOnPlateau(patience=1, min_change=10.0)
+            keep = gn.Checkpoint(folder / "run.npz", every=1, resume=True)
+            _, history = gn.fit(
+                MODEL, MODEL.init(0, X), X, Y, loss=losses, optimizer={"size": gn.adam(0.1), "label": gn.sgd(0.2)},
+                epochs=count, callbacks=[plateau, keep],
+            )  # fmt: skip
+        return history
+
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    whole, cut = train(tmp_path / "one", 6), train(tmp_path / "two", 3, 6)
+    assert whole.step_sizes["step_size of size"][-1] < 0.1 / 8
+    assert (cut.steps, cut.step_sizes) == (whole.steps, whole.step_sizes)
+
+
 def test_a_plateau_that_never_comes_changes_no_bit():
     with_it = gn.fit(MODEL, MODEL.init(0, X), X, Y, epochs=9, batch_size=3, callbacks=[gn.ReduceOnPlateau(patience=99)])
     without = gn.fit(MODEL, MODEL.init(0, X), X, Y, epochs=9, batch_size=3)
