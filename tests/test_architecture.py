@@ -21,8 +21,7 @@ FLOORS = {
     "flat": 4, "incoming": 4, "graph": 4, "packed": 4, "batch": 4,
     "convert": 5, "coarse": 5, "kernels": 5, "grids": 5, "insight.points": 5, "insight.lettering": 5,
     "layer": 6, "layers.edges": 6, "propagation": 6, "losses": 6, "metrics": 6, "optim": 6, "schedules": 6, "splits": 6,
-    "insight.plot": 6, "insight.panels": 6, "insight.params": 6, "insight.relief": 6,
-    "insight.plot": 6, "insight.panels": 6, "insight.curves": 6, "insight.params": 6,
+    "insight.plot": 6, "insight.panels": 6, "insight.params": 6, "insight.relief": 6, "insight.curves": 6,
     "layers": 7,
     "models": 8, "transforms": 8, "training": 8, "insight": 8, "chem": 8, "datasets": 8,
     "uncertainty": 8, "minimizers": 8,
@@ -125,9 +124,7 @@ FOLDERS = (
 
 LAZY = (
     "matplotlib", "networkx", "scipy.linalg", "scipy.optimize", "scipy.sparse.linalg", "scipy.stats", "jax",
-    "rdkit", "sklearn", "tqdm", "IPython",
-    "matplotlib", "networkx", "scipy.linalg", "scipy.optimize", "scipy.stats", "jax", "rdkit", "sklearn",
-    "tqdm", "IPython", "pandas", "tensorboardX",
+    "rdkit", "sklearn", "tqdm", "IPython", "pandas", "tensorboardX",
 )  # fmt: skip
 UNSAFE_MODULES = ("pickle", "marshal", "shelve", "dill", "joblib", "cloudpickle")
 UNSAFE_CALLS = ("eval", "exec", "__import__")
