@@ -158,10 +158,10 @@ from graphnn.training.plateau import ReduceOnPlateau
 from graphnn.training.resume import Checkpoint
 from graphnn.training.run import Run
 from graphnn.training.several import conflict, per_loss
-from graphnn.training.sweep import sweep
-from graphnn.training.trials import Sweep
 from graphnn.training.step_size import lr_find
+from graphnn.training.sweep import sweep
 from graphnn.training.tensorboard import TensorBoard
+from graphnn.training.trials import Sweep
 from graphnn.uncertainty import Ensemble
 
 __version__ = "0.1.0"

@@ -323,8 +323,9 @@ class _Callbacks:
             if hasattr(callback, "put_back"):
                 callback.put_back(run)
         self("begin_fit", run)
-        for i, memory in run.memories.items():
-            self.callbacks[i].remember(memory)
+        if run.memories:
+            for callback, memory in zip(run.remembering, run.memories, strict=True):
+                callback.remember(memory)
 
     def finish(self, run: Run, first: BaseException | None) -> None:
         """Ask all of them at after_fit, though the training or one of them failed; raise the first failure."""

@@ -166,7 +166,7 @@ def _settings(run: Any) -> dict[str, Any]:
         "seed": run.seed,
         "data": run.data.digest(),
         "validation": None if run.validation is None else run.validation.digest(),
-        "callbacks": ", ".join(type(callback).__name__ for callback in run.callbacks if hasattr(callback, "memory")),
+        "callbacks": ", ".join(type(callback).__name__ for callback in run.remembering),
     }
 
 

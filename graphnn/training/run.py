@@ -88,7 +88,8 @@ class Run:
         self.trained = self.now  # where the last step has led, whatever parameters the callbacks choose at the end
         self.settled = True  # whether all callbacks know of the last step
         self.began = perf_counter()  # when this epoch would have begun, had nothing come between
-        self.memories: dict[int, dict[str, Any]] = {}  # what callbacks of an earlier part of this run have to remember
+        self.remembering = [callback for callback in callbacks if hasattr(callback, "memory")]
+        self.memories: list[dict[str, Any]] = []  # what they have to remember of an earlier part of this run
 
     @property
     def params(self) -> Params:
@@ -144,10 +145,8 @@ class Run:
         flat |= {f"totals/{name}": total for name, total in now.totals.items()}
         flat |= {"value": self.value, "seconds": perf_counter() - self.began if now.batch else 0.0}
         flat |= {f"history/{name}": value for name, value in self.history.memory().items()}
-        for i, callback in enumerate(self.callbacks):
-            if hasattr(callback, "memory"):
-                flat[f"callbacks/{i}"] = type(callback).__name__
-                flat |= {f"callbacks/{i}/{name}": value for name, value in callback.memory().items()}
+        for i, callback in enumerate(self.remembering):
+            flat |= {f"callbacks/{i}/{name}": value for name, value in callback.memory().items()}
         return flat
 
     def go_on(self, params: Params, state: dict[str, Any], optimizer: Optimizer, memory: Mapping[str, Any]) -> None:
@@ -157,8 +156,7 @@ class Run:
         self.last_good, self.optimizer = copied(params), optimizer
         self.value, self.began = float(memory["value"]), perf_counter() - float(memory["seconds"])
         self.history.remember(below(memory, "history"))
-        told = [i for i in range(len(self.callbacks)) if f"callbacks/{i}" in memory]
-        self.memories = {i: below(memory, f"callbacks/{i}") for i in told}
+        self.memories = [below(memory, f"callbacks/{i}") for i in range(len(self.remembering))]
 
     def stop(self, reason: str) -> None:
         """End the training after this point."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import io
 import os
 import signal
 import subprocess
@@ -129,6 +130,23 @@ def test_killed_again_and_again(tmp_path):
             train(path, "adam", Kill(3), steps=1)
     assert_same_run(train(path), whole)
     assert_same_run(train(path), whole)  # a finished run has nothing more to do
+
+
+def test_callbacks_without_a_memory_may_come_and_go(tmp_path):
+    whole, path = train(tmp_path / "whole.npz"), tmp_path / "run.npz"
+    with pytest.raises(Killed):
+        train(path, "adam", Kill(9))
+    callbacks = [
+        gn.Progress(stream=io.StringIO()),
+        gn.EarlyStopping(patience=50),
+        gn.Checkpoint(path, resume=True),
+        Sum(),
+    ]
+    params, history = gn.fit(
+        MODEL, PARAMS, GRAPHS, TARGETS, epochs=EPOCHS, batch_size=8, validation=HELD_OUT, metrics={"mae": gn.mae},
+        seed=3, **KINDS["adam"], callbacks=callbacks,
+    )  # fmt: skip
+    assert_same_run((params, history, callbacks[1], callbacks[3]), whole)
 
 
 def test_a_run_stopped_early_stays_stopped(tmp_path):
