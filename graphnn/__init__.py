@@ -45,8 +45,10 @@ from graphnn.initializers import (
 from graphnn.insight.curvature import hessian, hessian_eigenvalues, sharpness, spectral_density
 from graphnn.insight.landscape import loss_landscape, random_directions
 from graphnn.insight.params import diff, select, table
+from graphnn.insight.trace import trace
 from graphnn.insight.trajectory import Trajectory, trajectory_plane
 from graphnn.insight.tree import tree
+from graphnn.insight.watch import Watched, watch
 from graphnn.layer import Layer, inner_values
 from graphnn.layers import (
     APPNP,
@@ -270,6 +272,7 @@ __all__ = [
     "Trajectory",
     "TransformerConv",
     "VirtualNode",
+    "Watched",
     "WithLosses",
     "accuracy",
     "adam",
@@ -363,11 +366,13 @@ __all__ = [
     "tanh",
     "testing",
     "to_networkx",
+    "trace",
     "trajectory_plane",
     "transforms",
     "tree",
     "uncertainty",
     "uniform",
     "value_and_grad",
+    "watch",
     "zeros",
 ]

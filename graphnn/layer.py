@@ -9,6 +9,7 @@ to add to its objective, with `params.loss`.
 
 From that one method follow `model.init(seed, graphs)`, which returns the flat dict of parameters,
 `model(params, graphs)`, evaluation, always deterministic, and `model.apply(params, graphs, train=True, rng=...)`.
+`model.summary(graphs)` and `model.graph(graphs)` say what is in it.
 """
 
 from __future__ import annotations
@@ -35,6 +36,21 @@ Rng = Any
 """Where training draws its noise: an int, a tuple of ints such as (seed, step), a NumPy generator or a JAX key."""
 
 
+class Onlooker:
+    """Sees the layers of one call at work: a base, to be told before and after every layer what goes in and comes out.
+
+    What `leave` returns goes on in place of the output: the same numbers, perhaps with a mark on them. Who only wants
+    to see outputs sets `call.watch`.
+    """
+
+    def enter(self, path: str, layer: Layer, inputs: tuple) -> None:
+        """Be told that a layer begins; path: its name in the parameters, "" for the model itself."""
+
+    def leave(self, path: str, layer: Layer, out: Any) -> Any:
+        """Be told what it gives; of nested layers the inner one leaves first."""
+        return out
+
+
 class Call:
     """The record of one call of a model: is it training, with which noise, what was drawn, what is to be updated."""
 
@@ -45,6 +61,7 @@ class Call:
         self.shared: dict[str, int] = {}
         self.read: set[str] = set()
         self.watch: Callable[[str, Any], None] | None = None
+        self.onlooker: Onlooker | None = None
         self.shown: dict[str, Any] | None = None
         self.losses: dict[str, Array] | None = None
 
@@ -208,6 +225,9 @@ class Layer:
         params: the flat dict, or inside another layer a scope;  state: of a layer that takes one
         """
         if isinstance(params, Scope):
+            onlooker = params.call.onlooker
+            if onlooker is not None:
+                onlooker.enter(params.path.rstrip("."), self, (graphs, *state))
             try:
                 out = self.forward(params, graphs, *state)
             except TypeError as error:
@@ -222,7 +242,7 @@ class Layer:
                 )
             if params.call.watch is not None:
                 params.call.watch(params.path.rstrip("."), out)
-            return out
+            return out if onlooker is None else onlooker.leave(params.path.rstrip("."), self, out)
         return self.apply(params, graphs, *state)[0]
 
     def _place(self, params: Scope) -> str:
@@ -279,6 +299,65 @@ class Layer:
         if extra:
             raise KeyError(f"parameters {listing(extra)} are not of this model{nearest(extra[0], wanted)}")
         self(params, graphs)
+
+    def summary(self, graphs: Any, params: Params | None = None) -> Any:
+        """Return a table of the model before any training: what each layer gives, how much it learns, what it costs.
+
+        A row for each layer as it comes to its end, what is inside of it first; not for containers that do nothing.
+
+        output          shape of what comes out; several where it gives a tuple, a dict, or other edges too
+        parameters      how many numbers it learns, those of layers inside it not counted, nor running statistics;
+                        a layer that is used several times ("inner#1", "inner#2") has them once
+        multiply-adds   terms added up in one forward pass: n d w in a product (n, d) (d, w), entries * w in a sparse
+                        one, one for every number that goes into a sum. What goes number by number (biases,
+                        activations), gathers and copies are not counted, nor what is prepared once, the kernels.
+        bytes           of the arrays that its steps make, which training keeps until it has the gradient
+
+        Counted is what is computed, with features as they are behind a layer: products with features that never change
+        are remembered, so that the first convolution costs less in training. `gn.trace` shows that. Parameters are
+        made by `init` if none are given; nothing is changed.
+
+        >>> from graphnn.layers.dense import Dense
+        >>> Dense(2).summary(np.ones((5, 3)))
+        layer  what      output  parameters  multiply-adds  bytes
+        Dense  Dense(2)  (5, 2)           8             30     80
+        8 parameters, 30 multiply-adds, 80 B, for an array (5, 3)
+        """
+        from graphnn.insight.summary import summary
+
+        return summary(self, graphs, params)
+
+    def graph(self, graphs: Any, params: Params | None = None) -> Any:
+        """Return the model as a networkx DiGraph: layers, and an edge where the output of one goes into another.
+
+        It is found by a run on these graphs, not guessed from types. A node is called by the layer's name in the
+        parameters, a use by its number ("inner#2"), and has
+
+        layer, what, kind    the layer, how it is written (one that holds layers only by its kind), and the kind
+        scope                its name in the parameters; uses of one layer share it
+        shape                of its output
+        weights, size        the names of the parameters it reads, and how many numbers they are; layers that are tied
+                             or used several times have names in common
+
+        Features that come in are nodes of kind "input": "(nodes)", "(edges)", ..., or "(input)" for an array.
+        Containers that only hand on what a layer inside them gave are not there, those that do something are:
+        Residual adds, Concat joins. `graphnn.insight.diagram.model_graph` draws it.
+
+        >>> from graphnn.layers.containers import Residual, Sequential
+        >>> from graphnn.layers.dense import Dense
+        >>> net = Sequential(Dense(3), Residual(Dense(3))).graph(np.ones((5, 2)))
+        >>> for edge in net.edges:
+        ...     print(edge)
+        ('(input)', '0.dense')
+        ('0.dense', '1.residual.inner')
+        ('0.dense', '1.residual')
+        ('1.residual.inner', '1.residual')
+        >>> net.nodes["1.residual.inner"]["weights"]
+        ('1.residual.inner.weight', '1.residual.inner.bias')
+        """
+        from graphnn.insight.flow import flow
+
+        return flow(self, graphs, params)
 
     def __repr__(self) -> str:
         if not is_dataclass(self):

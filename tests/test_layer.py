@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import graphnn as gn
-from graphnn.layer import first_not_finite
+from graphnn.layer import Call, Onlooker, Scope, first_not_finite
 
 
 @dataclass(frozen=True)
@@ -308,3 +308,55 @@ def test_a_scope_with_other_values_is_for_layers_inside_and_records_as_one():
     np.testing.assert_array_equal(out, wanted)
     assert {name.removeprefix("inner.") for name in updates} == set(new)
     assert all((params[name] == kept[name]).all() for name in kept)
+
+
+class Diary(Onlooker):
+    """Writes down what it is told, and gives `instead` in place of what one layer gives."""
+
+    def __init__(self, path=None, instead=None):
+        self.lines, self.path, self.instead = [], path, instead
+
+    def enter(self, path, layer, inputs):
+        self.lines.append(("in", path, type(layer).__name__, len(inputs)))
+
+    def leave(self, path, layer, out):
+        self.lines.append(("out", path, type(layer).__name__, gn.layer.features(out).shape))
+        return self.instead if path == self.path else out
+
+
+def looked_at(model, params, graphs, onlooker):
+    call = Call(params)
+    call.onlooker = onlooker
+    return model(Scope(call), graphs)
+
+
+def test_an_onlooker_is_told_before_and_after_every_layer_inner_ones_first():
+    model = gn.Sequential(gn.Residual(gn.Dense(3)), TwoHeads.size)
+    x, diary = np.ones((2, 3)), Diary()
+    out = looked_at(model, model.init(0, x), x, diary)
+    assert diary.lines == [
+        ("in", "", "Sequential", 1),
+        ("in", "0.residual", "Residual", 1),
+        ("in", "0.residual.inner", "Dense", 1),
+        ("out", "0.residual.inner", "Dense", (2, 3)),
+        ("out", "0.residual", "Residual", (2, 3)),
+        ("in", "1.dense", "Dense", 1),
+        ("out", "1.dense", "Dense", (2, 1)),
+        ("out", "", "Sequential", (2, 1)),
+    ]
+    assert (out == model(model.init(0, x), x)).all()
+
+
+def test_what_an_onlooker_gives_goes_on_in_place_of_the_output():
+    model = gn.Sequential(gn.Dense(3), gn.Lambda(gn.tanh))
+    x = np.ones((2, 3))
+    assert (looked_at(model, model.init(0, x), x, Diary("0.dense", np.zeros((4, 1)))) == np.zeros((4, 1))).all()
+
+
+def test_a_state_is_among_what_goes_in():
+    cell, x, diary = gn.GRUCell(2), np.ones((3, 2)), Diary()
+    params = cell.init(0, x)
+    call = Call(params)
+    call.onlooker = diary
+    cell(Scope(call), x, np.zeros((3, 2)))
+    assert diary.lines[0] == ("in", "", "GRUCell", 2)

@@ -203,7 +203,7 @@ def _describe(array: Numbers) -> dict[str, Any]:
             "max": float(array.max()) if some else None,
             "zeros %": 100 * float(np.mean(array == 0)) if some else None,
             "nan/inf": int(array.size - finite.sum()),
-            "histogram": _sparkline(array[finite].astype(np.float64)),
+            "histogram": sparkline(array[finite].astype(np.float64)),
         }
 
 
@@ -236,7 +236,7 @@ def _alarm(row: tuple[Any, ...]) -> float:
     return float("inf") if np.isnan(change) else change
 
 
-def _sparkline(values: NDArray[np.float64]) -> str:
+def sparkline(values: NDArray[np.float64]) -> str:
     """Return the counts in ten bins from the smallest to the largest value as blocks; blank is none."""
     if not values.size:
         return ""
@@ -251,16 +251,16 @@ def _sparkline(values: NDArray[np.float64]) -> str:
 def _total(arrays: Mapping[str, Numbers]) -> str:
     statistics = sum(array.size for name, array in arrays.items() if is_statistic(name))
     parameters = sum(array.size for array in arrays.values()) - statistics
-    parts = [_count(len(arrays), "array"), _count(parameters, "parameter")]
-    parts += [_count(statistics, "number") + " of running statistics"] if statistics else []
-    return ", ".join([*parts, _memory(sum(array.nbytes for array in arrays.values()))])
+    parts = [counted(len(arrays), "array"), counted(parameters, "parameter")]
+    parts += [counted(statistics, "number") + " of running statistics"] if statistics else []
+    return ", ".join([*parts, memory(sum(array.nbytes for array in arrays.values()))])
 
 
-def _count(n: int, noun: str) -> str:
+def counted(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
-def _memory(n_bytes: float) -> str:
+def memory(n_bytes: float) -> str:
     for unit in ("B", "kB", "MB"):
         if n_bytes < 1000:
             return f"{n_bytes:.3g} {unit}"

@@ -211,7 +211,24 @@ def _members(container: Any, params: Scope) -> Iterator[tuple[Any, Scope]]:
         uses = container.names.count(name)
         if uses > 1:
             params.call.shared[scope.path] = uses
-        yield layer, scope
+        yield _as_layer(layer), scope
+
+
+@dataclass(frozen=True, repr=False)
+class _Function(Layer):
+    """A plain function (params, graphs) among layers: called as they are, so that onlookers see it too."""
+
+    function: Callable
+
+    def forward(self, params: Scope, graphs: Any) -> Any:
+        return self.function(params, graphs)
+
+    def __repr__(self) -> str:
+        return show(self.function)
+
+
+def _as_layer(member: Callable) -> Layer:
+    return member if isinstance(member, Layer) else _Function(member)
 
 
 def _set_members(container: Any, layers: tuple, named: dict[str, Any]) -> None:
@@ -303,7 +320,7 @@ class Repeat(Layer):
         scope = params.scope("inner")
         params.call.shared[scope.path] = self.steps
         for _ in range(self.steps):
-            graphs = self.inner(scope, graphs)
+            graphs = _as_layer(self.inner)(scope, graphs)
         return graphs
 
 
@@ -323,7 +340,7 @@ class Residual(Layer):
     inner: Callable
 
     def forward(self, params: Scope, graphs: Any) -> Any:
-        out = self.inner(params.scope("inner"), graphs)
+        out = _as_layer(self.inner)(params.scope("inner"), graphs)
         h, change = dense_features(graphs), dense_features(out)
         if h.shape != change.shape:
             raise ValueError(

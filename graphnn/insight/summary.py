@@ -1,0 +1,54 @@
+"""A model layer by layer before any training: what comes out, what is learned, what it costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphnn.batch import Batch
+from graphnn.insight.params import Table, counted, memory
+from graphnn.insight.recording import Recording, Use
+from graphnn.layer import Layer, as_input
+from graphnn.types import Params, is_statistic
+
+
+def summary(model: Layer, graphs: Any, params: Params | None = None) -> Table:
+    """Return what `Layer.summary` promises, which is also where it is explained."""
+    data = as_input(graphs)
+    seen = Recording(model, model.init(0, data) if params is None else params, data, features=True)
+    work: dict[int | None, list[int]] = {}
+    for step in seen.notes.steps:
+        done = work.setdefault(step.use, [0, 0])
+        done[0] += step.multiply_adds
+        done[1] += step.n_bytes
+    owned = seen.owned
+    rows = []
+    for use in seen.ended:
+        if use.hands_on and use.number not in work and use.number not in owned:
+            continue
+        multiply_adds, n_bytes = work.get(use.number, (0, 0))
+        numbers = sum(np.size(seen.params[name]) for name in owned.get(use.number, ()) if not is_statistic(name))
+        rows.append((use.label, what_is(use), shapes_of(use), numbers, multiply_adds, n_bytes))
+    columns = ("layer", "what", "output", "parameters", "multiply-adds", "bytes")
+    table = Table(columns, tuple(rows), "")
+    sums = [sum(table.column(name)) for name in columns[3:]]
+    total = f"{counted(sums[0], 'parameter')}, {counted(sums[1], 'multiply-add')}, {memory(sums[2])}, for {_of(data)}"
+    return Table(columns, table.rows, total)
+
+
+def what_is(use: Use) -> str:
+    """Return the layer as it would be written, one that holds layers by its kind."""
+    return type(use.layer).__name__ if use.inner else repr(use.layer)
+
+
+def shapes_of(use: Use) -> tuple:
+    shapes = [array.shape for array in use.values.values()]
+    return shapes[0] if len(shapes) == 1 else tuple(shapes)
+
+
+def _of(data: Any) -> str:
+    if isinstance(data, Batch):
+        parts = ((data.n_graphs, "graph"), (data.n_nodes, "node"), (data.n_edges, "edge"))
+        return ", ".join(counted(n, noun) for n, noun in parts)
+    return "several inputs" if isinstance(data, dict) else f"an array {data.shape}"
