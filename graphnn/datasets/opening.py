@@ -1,4 +1,4 @@
-"""The content of a text file, packed (.gz, .zip) or not, checked before anybody parses it; unpacked in memory only."""
+"""The content of a file, packed (.gz, .zip) or not, checked before anybody parses it; unpacked in memory only."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ FOREIGN = {
 }
 
 
-def read_bytes(path: str | os.PathLike) -> tuple[str, bytes]:
+def read_bytes(path: str | os.PathLike, *, binary: bool = False) -> tuple[str, bytes]:
     """Return the name of a file, without packing, and its bytes. A .zip must hold one file, which then gives the name.
 
+    binary: whether the content is meant to be something else than text
+
     Raises FileNotFoundError with the nearest name in the folder, and ValueError for a folder, a damaged, encrypted or
-    overlong archive, an empty file, a web page saved in place of the data, and UTF-16 or binary content.
+    overlong archive, an empty file, a web page saved in place of the data, and, unless binary, for UTF-16 or binary
+    content.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -55,6 +58,8 @@ def read_bytes(path: str | os.PathLike) -> tuple[str, bytes]:
     if len(data) > MOST_BYTES and path.suffix.lower() in (".zip", ".gz"):
         raise ValueError(f"{path}: unpacks to more than {MOST_BYTES} bytes; unpack it yourself if it is meant to")
     _refuse_what_is_no_data(path, data)
+    if not binary:
+        _refuse_what_is_no_text(path, data)
     return name, data
 
 
@@ -71,8 +76,20 @@ def _only_member(path: Path) -> tuple[str, bytes]:
 def _refuse_what_is_no_data(path: Path, data: bytes) -> None:
     if not data.strip():
         raise ValueError(f"{path}: is empty ({len(data)} bytes)")
-    if data[:1000].removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith((b"<!doctype html", b"<html")):
+    if is_web_page(data):
         raise ValueError(f"{path}: is a web page, not data; download the file itself, by its raw link")
+
+
+def is_web_page(data: bytes) -> bool:
+    """Say whether this is what a server answers in place of the data.
+
+    >>> is_web_page(b"<!DOCTYPE html><title>Sign in</title>")
+    True
+    """
+    return data[:1000].removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith((b"<!doctype html", b"<html"))
+
+
+def _refuse_what_is_no_text(path: Path, data: bytes) -> None:
     kind = next((kind for magic, kind in FOREIGN.items() if data.startswith(magic)), "")
     if kind or b"\x00" in data:
         raise ValueError(f"{path}: is {kind or 'a binary file'}; save it as UTF-8 text, a table as CSV (UTF-8)")

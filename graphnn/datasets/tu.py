@@ -13,16 +13,20 @@ from graphnn.datasets.opening import read_text
 
 
 class TUData(NamedTuple):
-    """A TU folder: its name, the networkx graphs, a class for each (n,) and numbers for each (n, k), or None."""
+    """A TU folder: its name, the networkx graphs, a class for each and numbers for each (n, k), or None.
+
+    labels: (n,) int64, 0, 1, ..., the place of a graph's class in `classes`, which are as the file has them: -1 and 1
+    """
 
     name: str
     graphs: list[Any]
     labels: np.ndarray | None
     targets: np.ndarray | None
+    classes: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
-        counts = {} if self.labels is None else dict(zip(*np.unique(self.labels, return_counts=True), strict=True))
-        classes = ", ".join(f"{count} of class {label}" for label, count in counts.items())
+        counts = [] if self.labels is None else np.bincount(self.labels).tolist()
+        classes = ", ".join(f"{n} of class {label}" for label, n in zip(self.classes, counts, strict=True))
         values = "" if self.targets is None else f"{self.targets.shape[1]} targets"
         return f"TUData({', '.join(filter(None, [self.name, f'{len(self.graphs)} graphs', classes, values]))})"
 
@@ -32,7 +36,7 @@ def read_tu(folder: str | os.PathLike) -> TUData:
 
     DS_A.txt             two node numbers a line, an edge; nodes are numbered from 1 over all graphs
     DS_graph_indicator   for each node the number of its graph, from 1
-    DS_graph_labels      a class for each graph: `labels`, as they stand, say -1 and 1
+    DS_graph_labels      a class for each graph, by any whole numbers: `classes`, and `labels` that count from 0
     DS_graph_attributes  numbers for each graph: `targets`
     DS_node_labels       node attribute "label", as text, for it names a category ("label0", "label1" for two columns)
     DS_node_attributes   node attributes "a0", "a1", ...
@@ -80,7 +84,10 @@ def read_tu(folder: str | os.PathLike) -> TUData:
         graphs[g - 1].add_node(str(i), **attributes)
     for (u, v), k in first.items():
         graphs[graph_of[u - 1] - 1].add_edge(str(u), str(v), **edges[k])
-    return TUData(Path(prefix).name, graphs, None if labels is None else labels[:, 0], targets)
+    if labels is None:
+        return TUData(Path(prefix).name, graphs, None, targets)
+    classes, places = np.unique(labels[:, 0], return_inverse=True)
+    return TUData(Path(prefix).name, graphs, places.astype(np.int64), targets, tuple(classes.tolist()))
 
 
 def _prefix(folder: Path) -> str:

@@ -95,7 +95,7 @@ def _read_folder(path: str) -> Rows:
     data = read_tu(path)
     columns = {GRAPH: [str(i) for i in range(1, len(data.graphs) + 1)]}
     if data.labels is not None:
-        columns["label"] = [str(label) for label in data.labels]
+        columns["label"] = [str(data.classes[label]) for label in data.labels]
     if data.targets is not None:
         names = ["target"] if data.targets.shape[1] == 1 else [f"target{i}" for i in range(data.targets.shape[1])]
         columns |= {name: [repr(float(v)) for v in column] for name, column in zip(names, data.targets.T, strict=True)}

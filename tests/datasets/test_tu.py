@@ -41,7 +41,8 @@ def folder(tmp_path):
 def test_every_file_is_read(folder):
     data = read_tu(folder())
     assert data.name == "TOY"
-    np.testing.assert_array_equal(data.labels, [-1, 1, 2])
+    np.testing.assert_array_equal(data.labels, [0, 1, 2])
+    assert data.classes == (-1, 1, 2)
     np.testing.assert_array_equal(data.targets, [[0.5, 1], [1.5, 2], [2.5, 3]])
     assert [type(graph) for graph in data.graphs] == [nx.Graph] * 3
     assert [list(graph) for graph in data.graphs] == [["1", "2"], [], ["3", "4", "5"]]
@@ -51,6 +52,14 @@ def test_every_file_is_read(folder):
         ("5", "5", {"label": "3", "a0": 3.5}),
     ]
     assert repr(data) == "TUData(TOY, 3 graphs, 1 of class -1, 1 of class 1, 1 of class 2, 2 targets)"
+
+
+@pytest.mark.parametrize(
+    ("lines", "classes", "places"), [("1\n-1\n1\n", (-1, 1), [1, 0, 1]), ("7\n1\n3\n", (1, 3, 7), [2, 0, 1])]
+)
+def test_labels_count_from_0_whatever_the_file_calls_the_classes(folder, lines, classes, places):
+    data = read_tu(folder(graph_labels=lines))
+    assert (data.classes, data.labels.tolist(), data.labels.dtype) == (classes, places, np.int64)
 
 
 def test_what_is_optional_may_be_missing(folder):
@@ -134,6 +143,7 @@ def test_mutag_is_what_its_authors_counted():
     data = read_tu(real_file("TUDataset", "MUTAG"))
     assert repr(data) == "TUData(MUTAG, 188 graphs, 63 of class -1, 125 of class 1)"
     assert {type(graph) for graph in data.graphs} == {nx.Graph}
+    assert (data.classes, np.bincount(data.labels).tolist()) == ((-1, 1), [63, 125])
     features = GraphFeatures.learn(data.graphs)
     assert features.node_names == tuple(f"label={i}" for i in range(7))
     assert features.edge_names == tuple(f"label={i}" for i in range(4))
