@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -130,30 +129,15 @@ def _download_archive(files: list[File], url: str, cache: Path) -> None:
             os.replace(whole, cache / file.name)
 
 
-class _Bounded:
-    """A file in memory that takes no more than so many bytes: a server can send without end."""
-
-    def __init__(self, most: int):
-        self.most, self.content = most, bytearray()
-
-    def write(self, chunk: bytes) -> None:
-        self.content += chunk[: self.most - len(self.content)]
-        if len(self.content) >= self.most:
-            raise _EnoughError
-
-    def flush(self) -> None:
-        """Do nothing: pooch asks for it after every piece."""
-
-
-class _EnoughError(Exception):
-    """The server sends more than the file has."""
-
-
 def _get(url: str, most: int) -> bytes:
-    """Return what a server answers, at most so many bytes of it."""
-    import pooch
+    """Return what a server answers, at most so many bytes of it: it may send without end."""
+    import requests  # pooch brings it along
 
-    answer = _Bounded(most)
-    with suppress(_EnoughError):
-        pooch.HTTPDownloader(timeout=TIMEOUT, chunk_size=2**16)(url, answer, None)
-    return bytes(answer.content)
+    content = bytearray()
+    with requests.get(url, stream=True, timeout=TIMEOUT) as answer:
+        answer.raise_for_status()
+        for piece in answer.iter_content(2**16):
+            content += piece
+            if len(content) >= most:
+                break
+    return bytes(content[:most])

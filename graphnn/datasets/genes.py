@@ -59,7 +59,7 @@ class Mutations(NamedTuple):
         """
         rows, columns = self.matrix.nonzero()
         pairs = [(self.genes[gene], patient) for patient, gene in zip(rows.tolist(), columns.tolist(), strict=True)]
-        return _incidence(genes, pairs, len(self.patients))
+        return _incidence(genes, pairs, len(self.patients)).astype(self.matrix.dtype)
 
     def __repr__(self) -> str:
         n = len(self.patients)

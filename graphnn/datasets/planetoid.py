@@ -25,7 +25,7 @@ def read_planetoid(folder: str | os.PathLike, name: str | None = None, *, dtype:
 
     x, y         features (rows, f) and classes (rows, c), one-hot, of the training nodes 0, 1, ...
     allx, ally   the same of all nodes but the test nodes, the training nodes first
-    tx, ty       the same of the test nodes, in the order of the sorted test.index
+    tx, ty       the same of the test nodes: row k is of the node in line k of test.index
     graph        {node: [neighbours]};  test.index: a node number a line, in any order
 
     The split is the public one: train the rows of x; validation the next 500 nodes, or as many as there are; test what
@@ -58,7 +58,7 @@ def read_planetoid(folder: str | os.PathLike, name: str | None = None, *, dtype:
             f"{folder}/ind.{name}.test.index: lists {len(test)} nodes from {test.min()} to {n - 1}; wanted one for "
             f"each of the {tx.shape[0]} rows of {files['tx'].name}, the first after the {first} of {files['allx'].name}"
         )
-    place = test - first  # the rows of tx belong to the sorted numbers; those in between stay empty
+    place = test - first  # numbers in between stay empty
     spread = scipy.sparse.csr_array((np.ones(len(test)), (place, np.arange(len(test)))), (n - first, len(test)))
     features = scipy.sparse.csr_array(scipy.sparse.vstack([allx, spread @ tx]), dtype=np.dtype(dtype))
     labels = np.full(n, -1, np.int64)
@@ -66,7 +66,7 @@ def read_planetoid(folder: str | os.PathLike, name: str | None = None, *, dtype:
     senders, receivers = both_ways(*_links(files["graph"], n), n)
     seen = np.arange(len(y)), np.arange(len(y), min(len(y) + N_VALIDATION, first))
     classes = tuple(map(str, range(y.shape[1])))
-    return NodeData(Graph(features, senders, receivers), labels, classes, Split(*seen, test), str(folder))
+    return NodeData(Graph(features, senders, receivers), labels, classes, Split(*seen, np.sort(test)), str(folder))
 
 
 def _only_name(folder: Path) -> str:
@@ -124,10 +124,10 @@ def _test_index(file: Path) -> np.ndarray:
     odd = next((line for line in lines if not (line.isascii() and line.isdecimal() and len(line) < 10)), None)
     if odd is not None:
         raise ValueError(f"{file}: has {odd!r:.40}, wanted the number of a node in every line")
-    test, counts = np.unique(np.array(lines, np.int64), return_counts=True)
+    nodes, counts = np.unique(np.array(lines, np.int64), return_counts=True)
     if (counts > 1).any():
-        raise ValueError(f"{file}: lists node {test[counts > 1][0]} more than once")
-    return test
+        raise ValueError(f"{file}: lists node {nodes[counts > 1][0]} more than once")
+    return np.array(lines, np.int64)
 
 
 def _check_fit(files: dict[str, Path], allx: Any, tx: Any, y: Any, ally: Any, ty: Any, x: Any) -> None:
