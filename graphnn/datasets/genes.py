@@ -51,7 +51,7 @@ class Mutations(NamedTuple):
 
         A column is a patient's start for `graphnn.propagation`. Genes that are not among yours are left out.
 
-        >>> data = Mutations(scipy.sparse.csr_array([[1, 1, 0], [0, 0, 1]]), ("A", "B"), ("TP53", "XYZ", "KRAS"), "")
+        >>> data = Mutations(scipy.sparse.csr_array([[1.0, 1, 0], [0, 0, 1]]), ("A", "B"), ("TP53", "XYZ", "KRAS"), "")
         >>> data.on(["KRAS", "EGFR", "TP53"]).toarray()
         array([[0., 1.],
                [0., 0.],

@@ -56,7 +56,7 @@ def read_npz(path: str | os.PathLike, *, directed: bool = False, dtype: DTypeLik
         cause = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
         raise ValueError(f"{path}: cannot be read as a graph of gnn-benchmark: {cause}") from error
     links = scipy.sparse.coo_array(adjacency)
-    senders, receivers, weights = links.coords[0], links.coords[1], None
+    senders, receivers, weights = links.row, links.col, None
     if directed:
         weights = None if (links.data == 1).all() else links.data.astype(dtype)
     else:

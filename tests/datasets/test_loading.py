@@ -43,10 +43,10 @@ class Answers(dict):
         super().__init__()
         self.asked = []
 
-    def say(self, path, *body, status=200, length=None, before_last=None, **headers):
+    def say(self, path, *body, status=200, length=None, **headers):
         length = sum(map(len, body)) if length is None else length
         headers = {name.replace("_", "-"): value for name, value in headers.items()} | {"Content-Length": str(length)}
-        self[path] = status, headers, body, before_last
+        self[path] = status, headers, body
 
 
 @pytest.fixture
@@ -56,14 +56,12 @@ def server():
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             answers.asked.append(self.path)
-            status, headers, body, before_last = answers.get(self.path, (404, {"Content-Length": "0"}, (), None))
+            status, headers, body = answers.get(self.path, (404, {"Content-Length": "0"}, ()))
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
             for piece in body:
-                if piece is body[-1] and before_last:
-                    before_last()
                 try:
                     self.wfile.write(piece)
                     self.wfile.flush()
@@ -98,6 +96,14 @@ def entry(home, files=FILES):
     return Entry("toy", "a toy", "toys", home, files, "none", "nobody")
 
 
+def packed(**members):
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for name, content in ({f"toy/{name}": data for name, data in CONTENT.items()} | members).items():
+            archive.writestr(name, content)
+    return data.getvalue()
+
+
 def found(cache):
     return sorted(path.name for path in cache.rglob("*") if path.is_file())
 
@@ -120,13 +126,21 @@ class TestDownload:
         assert (fetch(entry(server.home)) / "b.txt").read_bytes() == CONTENT["b.txt"]
         assert server.asked == ["/b.txt"]
 
-    def test_a_file_is_there_whole_or_not_at_all(self, server, cache):
-        seen = []
-        body = CONTENT["a.txt"]
-        server.say("/a.txt", body[:3000], body[3000:], before_last=lambda: seen.append((cache / "toys/a.txt").exists()))
-        fetch(entry(server.home, FILES[:1]))
-        assert seen == [False]
-        assert found(cache) == ["a.txt"]
+    @pytest.mark.parametrize("home", ["", "toy.zip"])
+    def test_a_file_is_there_whole_or_not_at_all(self, server, cache, monkeypatch, home):
+        def half(path, data):
+            with path.open("wb") as file:
+                file.write(data[: len(data) // 2])
+            raise OSError("No space left on device")
+
+        server.say("/a.txt", CONTENT["a.txt"])
+        server.say("/toy.zip", packed())
+        with monkeypatch.context() as full:
+            full.setattr(Path, "write_bytes", half)
+            with pytest.raises(FileNotFoundError, match="No space left on device"):
+                fetch(entry(server.home + home, FILES[:1]))
+        assert found(cache) == []
+        assert found(fetch(entry(server.home + home, FILES[:1]))) == ["a.txt"]
 
     def test_a_packed_transfer_is_unpacked(self, server, cache):
         import gzip
@@ -165,15 +179,8 @@ def test_wrong_answers_are_refused_and_leave_nothing_behind(server, cache, case)
 
 
 class TestArchive:
-    def packed(self, **members):
-        data = io.BytesIO()
-        with zipfile.ZipFile(data, "w") as archive:
-            for name, content in ({f"toy/{name}": data for name, data in CONTENT.items()} | members).items():
-                archive.writestr(name, content)
-        return data.getvalue()
-
     def test_members_are_taken_out_and_checked(self, server, cache):
-        server.say("/toy.zip", self.packed(**{"toy/README": b"words"}))
+        server.say("/toy.zip", packed(**{"toy/README": b"words"}))
         place = fetch(entry(server.home + "toy.zip"))
         assert {path.name: path.read_bytes() for path in place.iterdir()} == CONTENT
         fetch(entry(server.home + "toy.zip"))
@@ -188,7 +195,7 @@ class TestArchive:
         ],
     )
     def test_wrong_archives_are_refused_whole(self, server, cache, members, says):
-        server.say("/toy.zip", self.packed(**members))
+        server.say("/toy.zip", packed(**members))
         with pytest.raises(ValueError, match=says) as raised:
             fetch(entry(server.home + "toy.zip"))
         assert server.home in str(raised.value)
@@ -202,7 +209,7 @@ class TestArchive:
 
     def test_no_more_is_taken_than_an_archive_may_have(self, server, cache, monkeypatch):
         monkeypatch.setattr(fetching, "MOST_BYTES", 1000)
-        server.say("/toy.zip", self.packed())
+        server.say("/toy.zip", packed())
         with pytest.raises(ValueError, match="the archive of 1000 bytes cannot be unpacked"):
             fetch(entry(server.home + "toy.zip"))
 
