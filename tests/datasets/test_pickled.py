@@ -184,6 +184,7 @@ def test_the_audit_sees_what_pickle_would_run():
         ("a stack global", "instruction PROTO"),
         ("an allowed name called wrongly", "asks for a call of 'numpy ndarray'"),
         ("a state twice", "a state comes where no object waits"),
+        ("a state on a name", "a state comes where no object waits"),
         ("a memo far away", "do not fit together near byte"),
         ("words after the end", "3 bytes follow its end at byte 2"),
         ("no end", "pickle exhausted before seeing STOP"),
