@@ -23,7 +23,8 @@ class TestAlkanes:
     def test_every_graph_is_a_tree_of_carbons_and_no_two_are_alike(self):
         seen = set()
         for graph, carbons in zip(self.data.graphs, self.data.carbons, strict=True):
-            G = nx.Graph(zip(graph.senders.tolist(), graph.receivers.tolist(), strict=True))
+            G = nx.Graph()
+            G.add_edges_from(zip(graph.senders.tolist(), graph.receivers.tolist(), strict=True))
             G.add_nodes_from(range(graph.n_nodes))
             assert graph.n_nodes == carbons
             assert nx.is_tree(G)
