@@ -134,9 +134,7 @@ FOLDERS = (
 
 LAZY = (
     "matplotlib", "networkx", "scipy.linalg", "scipy.optimize", "scipy.sparse.linalg", "scipy.stats", "jax",
-    "rdkit", "sklearn", "tqdm", "IPython", "pandas", "tensorboardX",
-    "rdkit", "sklearn", "tqdm", "IPython", "pooch",
-    "rdkit", "sklearn", "tqdm", "IPython", "pooch", "requests",
+    "rdkit", "sklearn", "tqdm", "IPython", "pandas", "tensorboardX", "pooch", "requests",
 )  # fmt: skip
 UNSAFE_MODULES = ("pickle", "marshal", "shelve", "dill", "joblib", "cloudpickle")
 UNSAFE_CALLS = ("eval", "exec", "__import__")
