@@ -43,7 +43,9 @@ from graphnn.initializers import (
     zeros,
 )
 from graphnn.insight.curvature import hessian, hessian_eigenvalues, sharpness, spectral_density
+from graphnn.insight.gradients import GradientPanel
 from graphnn.insight.landscape import loss_landscape, random_directions
+from graphnn.insight.nodes import NodePanel
 from graphnn.insight.params import diff, select, table
 from graphnn.insight.trace import trace
 from graphnn.insight.trajectory import Trajectory, trajectory_plane
@@ -157,6 +159,7 @@ from graphnn.training.live import LivePlot
 from graphnn.training.logs import CSVLog, JSONLog
 from graphnn.training.monitor import GradientMonitor
 from graphnn.training.plateau import ReduceOnPlateau
+from graphnn.training.recording import Recording, replay
 from graphnn.training.resume import Checkpoint
 from graphnn.training.run import Run
 from graphnn.training.several import conflict, per_loss
@@ -207,6 +210,7 @@ __all__ = [
     "GaussianNoise",
     "Globals",
     "GradientMonitor",
+    "GradientPanel",
     "Graph",
     "GraphClassifier",
     "GraphConv",
@@ -236,6 +240,7 @@ __all__ = [
     "NeuralFingerprint",
     "NodeClassifier",
     "NodeDropout",
+    "NodePanel",
     "Nodes",
     "PNAConv",
     "PReLU",
@@ -245,6 +250,7 @@ __all__ = [
     "Progress",
     "RGCNConv",
     "RNNCell",
+    "Recording",
     "Recurrent",
     "ReduceOnPlateau",
     "Repeat",
@@ -343,6 +349,7 @@ __all__ = [
     "r2",
     "random_directions",
     "relu",
+    "replay",
     "rmse",
     "rmsprop",
     "roc_auc",

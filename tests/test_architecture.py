@@ -23,6 +23,8 @@ FLOORS = {
     "layer": 6, "layers.edges": 6, "propagation": 6, "losses": 6, "metrics": 6, "optim": 6, "schedules": 6, "splits": 6,
     "insight.plot": 6, "insight.panels": 6, "insight.params": 6, "insight.relief": 6, "insight.curves": 6,
     "insight.costs": 5, "insight.notes": 6, "insight.recording": 7,
+    "insight.graphs": 6, "insight.panels": 6, "insight.confusion": 6, "insight.residuals": 6, "insight.plot": 6,
+    "insight.params": 6, "insight.relief": 6, "insight.curves": 6, "insight.gradients": 7, "insight.nodes": 7,
     "layers": 7,
     "models": 8, "transforms": 8, "training": 8, "insight": 8, "chem": 8, "datasets": 8,
     "uncertainty": 8, "minimizers": 8,
@@ -90,9 +92,26 @@ BESIDE = {
     ("training.fit", "training.run"),
     ("training.fit", "training.several"),
     ("training.sweep", "training.trials"),
+    ("insight.residuals", "insight.panels"),
+    ("insight.plot", "insight.confusion"),
+    ("insight.plot", "insight.graphs"),
     ("insight.plot", "insight.panels"),
     ("insight.flow", "insight.summary"),
+    # live pictures: what is shown, where, how, and when
+    ("training.view", "training.run"),
+    ("training.view", "uncertainty"),
+    ("training.terminal", "training.outputs"),
+    ("training.terminal", "training.view"),
+    ("training.picture", "training.outputs"),
+    ("training.picture", "training.terminal"),
+    ("training.picture", "training.view"),
     ("training.live", "training.outputs"),
+    ("training.live", "training.picture"),
+    ("training.live", "training.terminal"),
+    ("training.live", "training.view"),
+    ("training.recording", "training.outputs"),
+    ("training.recording", "training.picture"),
+    ("training.recording", "training.view"),
     ("datasets.pajek", "datasets.assembly"),
     ("datasets.edge_list", "datasets.assembly"),
     ("datasets.edge_list", "datasets.opening"),
@@ -135,6 +154,7 @@ FOLDERS = (
 LAZY = (
     "matplotlib", "networkx", "scipy.linalg", "scipy.optimize", "scipy.sparse.linalg", "scipy.stats", "jax",
     "rdkit", "sklearn", "tqdm", "IPython", "pandas", "tensorboardX", "pooch", "requests",
+    "rdkit", "sklearn", "tqdm", "IPython", "plotext", "pandas", "tensorboardX",
 )  # fmt: skip
 UNSAFE_MODULES = ("pickle", "marshal", "shelve", "dill", "joblib", "cloudpickle")
 UNSAFE_CALLS = ("eval", "exec", "__import__")

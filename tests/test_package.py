@@ -15,7 +15,7 @@ import graphnn as gn
 ROOT = Path(__file__).parents[1]
 LATE = (
     "matplotlib", "matplotlib.pyplot", "networkx", "jax", "scipy.linalg", "scipy.optimize", "scipy.stats",
-    "tqdm", "IPython", "rdkit", "sklearn",
+    "tqdm", "IPython", "plotext", "rdkit", "sklearn",
 )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """Panels: pictures that are drawn again and again while a model trains.
 
 A panel makes its artists once, on one Axes, and afterwards only moves them. ``graphnn.insight.plot`` fills a panel
-once; ``graphnn.LivePlot`` keeps two and updates them.
+once; ``graphnn.LivePlot`` keeps two or three and updates them. `ConfusionPanel` and `ResidualPanel` have files of
+their own.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import numpy as np
 
 from graphnn.insight.lettering import (
     SMALL,
-    TEXT_SIZE,
     TRAIN,
     VALIDATION,
     Table,
@@ -23,18 +23,17 @@ from graphnn.insight.lettering import (
     prepare,
     three_figures,
 )
-from graphnn.insight.points import Classes, Pairs
+from graphnn.insight.points import SETS, Baseline, Pairs, named
 from graphnn.types import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Baseline = float | tuple[str, float]
-SETS = ("train", "validation")  # what the two sets of points are called
-
 
 class ScatterPanel:
     """Predicted against actual on one Axes, with y = x, a table of RMSE and R2, and the worst points named.
+
+    bars: the points may have uncertainty bars; the table then says for which share of them the bar reaches y = x.
 
     >>> from matplotlib.figure import Figure
     >>> panel = ScatterPanel(Figure().subplots(), baseline=("mean", 2.0))
@@ -45,8 +44,9 @@ class ScatterPanel:
 
     def __init__(
         self, ax: Axes, *, baseline: Baseline | None = None, units: str | None = None, worst: int = 3,
-        sets: tuple[str, str] = SETS,
+        sets: tuple[str, str] = SETS, bars: bool = False,
     ) -> None:  # fmt: skip
+        from matplotlib.collections import LineCollection
         from matplotlib.ticker import MaxNLocator
 
         self.ax = ax
@@ -61,39 +61,57 @@ class ScatterPanel:
             "train": ax.scatter([], [], marker="o", linewidths=0, zorder=2),
             "validation": ax.scatter([], [], marker="D", edgecolors=paper, zorder=3),
         }
+        colors = {"train": TRAIN, "validation": VALIDATION}
+        self.bars = {name: LineCollection([], colors=colors[name], linewidths=0.8, zorder=1.5) for name in SETS}
+        for bar in self.bars.values() if bars else ():
+            ax.add_collection(bar, autolim=False)
         (self.stems,) = ax.plot([], [], linewidth=0.8, alpha=0.8, zorder=3.6)
         leader = {"arrowstyle": "-", "color": ink, "alpha": 0.45, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3}
         self.names = [haloed(ax, leader) for _ in range(worst)]
         self.hint = haloed(ax)
         self.hint.set(zorder=7, bbox={"facecolor": paper, "edgecolor": ink, "linewidth": 0.5})
-        compared = _named(baseline)
+        compared = named(baseline)
         self.sets = dict(zip(SETS, sets, strict=True))
         rows = [("●", TRAIN, sets[0]), ("◆", VALIDATION, sets[1]), *(("", ink, name) for name, _ in compared)]
-        self.table = Table(ax, "upper left", ["RMSE", "R²"], rows)
+        self.columns = ["RMSE", "R²", "in bars"] if bars else ["RMSE", "R²"]
+        self.table = Table(ax, "upper left", self.columns, rows)
         for _, value in compared:
-            self.table.fill(2, [three_figures(value), ""])
+            self.table.fill(2, [three_figures(value), "", ""][: len(self.columns)])
         self.limits: tuple[float, float] = (np.nan, np.nan)
-        self.ends = np.zeros(0)  # of uncertainty bars, which the limits must hold too
+        self.hold = False  # True: the limits stay, whatever comes
         self.shown: dict[str, Pairs] = {}
 
     def update(self, train: Pairs, validation: Pairs | None = None) -> None:
         """Show these points and no others."""
         self.shown = {"train": train} if validation is None else {"train": train, "validation": validation}
         places = np.concatenate([pairs.places for pairs in self.shown.values()])
-        values = np.concatenate([places.ravel(), self.ends])
+        values = np.concatenate([places.ravel(), *(pairs.bars.ravel() for pairs in self.shown.values())])
         values = values[np.isfinite(values)]
-        self.limits = _steady(self.limits, values.min(), values.max()) if values.size else (0.0, 1.0)
+        if not self.hold:
+            self.limits = steady(self.limits, values.min(), values.max()) if values.size else (0.0, 1.0)
         self.ax.set_xlim(self.limits)
         self.ax.set_ylim(self.limits)
         for row, (name, color) in enumerate((("train", TRAIN), ("validation", VALIDATION))):
             pairs = self.shown.get(name)
             self.marks[name].set_visible(pairs is not None)
+            self.bars[name].set_visible(pairs is not None)
             self.table.show(row, pairs is not None)
             if pairs is not None:
                 _place(self.marks[name], pairs, color, len(places))
-                self.table.fill(row, [three_figures(pairs.rmse), _r2(pairs.r2)])
+                self._draw_bars(name, pairs)
+                scores = [three_figures(pairs.rmse), _r2(pairs.r2), _percent(pairs.covered)]
+                self.table.fill(row, scores[: len(self.columns)])
         pixels = self.ax.transData.transform(places[np.isfinite(places).all(axis=1)])
         self._name_worst(pixels, self.table.avoid(pixels, ("upper left", "lower right")))
+
+    def _draw_bars(self, name: str, pairs: Pairs) -> None:
+        """Draw a bar at each point that has one; the more there are, the fainter."""
+        ends = pairs.bars
+        at = pairs.actual[: ends.shape[1]]
+        lines = np.stack([np.stack([at, end], axis=1) for end in ends], axis=1)
+        lines = lines[np.isfinite(lines).all(axis=(1, 2))]
+        self.bars[name].set_segments(lines)
+        self.bars[name].set_alpha(float(np.clip(2.5 * max(len(lines), 1) ** -0.35, 0.12, 0.55)))
 
     def point_out(self, x: float, y: float) -> bool:
         """Name the point under a place on the canvas, or take the name away; say whether anything changed."""
@@ -154,7 +172,7 @@ class ScatterPanel:
 
 
 class LossPanel:
-    """Losses along the steps, logarithmic when the range asks for it, the best one ringed.
+    """Losses along the steps, logarithmic when the range asks for it; the best validation, else training, is ringed.
 
     >>> from matplotlib.figure import Figure
     >>> panel = LossPanel(Figure().subplots())
@@ -173,10 +191,13 @@ class LossPanel:
         ax.grid(axis="y", color=ink, alpha=0.08, linewidth=0.8)
         (self.train,) = ax.plot([], [], color=TRAIN, linewidth=1.4, markersize=4, zorder=2)
         (self.validation,) = ax.plot([], [], color=VALIDATION, linewidth=1.4, markersize=4, zorder=3)
-        (self.best,) = ax.plot([], [], "o", color=VALIDATION, markersize=7, zorder=4)
+        (self.best,) = ax.plot([], [], "o", markersize=7, zorder=4)
         self.best.set(markerfacecolor=paper, markeredgewidth=1.4)
-        rows = [("━━", TRAIN, "train"), ("━━", VALIDATION, "validation"), ("○", VALIDATION, "best")]
+        rows = [
+            ("━━", TRAIN, "train"), ("━━", VALIDATION, "validation"), ("○", VALIDATION, "best"), ("○", TRAIN, "best"),
+        ]  # fmt: skip
         self.table = Table(ax, "upper right", [""], rows)
+        self.hold = False  # True: the limits stay, whatever comes
 
     def update(
         self,
@@ -197,23 +218,27 @@ class LossPanel:
             self.table.show(row, len(y) > 0)
             self.table.fill(row, [three_figures(y[-1]) if len(y) else ""])
             curves.append(np.column_stack([x, y]))
-        self._ring_best(curves[1])
+        held_out = bool(len(curves[1]))
+        self._ring_best(curves[1] if held_out else curves[0], 2 if held_out else 3)
         places = np.concatenate(curves)
         finite = np.isfinite(places[:, 1])
         if finite.any():
-            self._set_limits(places[:, 0], places[finite, 1])
+            if not self.hold:
+                self._set_limits(places[:, 0], places[finite, 1])
             pixels = self.ax.transData.transform(places[finite])
             self.table.avoid(pixels, ("upper right", "lower left", "upper left", "lower right"))
 
-    def _ring_best(self, curve: Array) -> None:
+    def _ring_best(self, curve: Array, row: int) -> None:
         finite = curve[np.isfinite(curve[:, 1])]
         best = finite[finite[:, 1].argmin()] if len(finite) > 1 else None
-        self.table.show(2, best is not None)
+        for each in (2, 3):
+            self.table.show(each, best is not None and each == row)
         if best is None:
             self.best.set_data([], [])
         else:
             self.best.set_data(best[:1], best[1:])
-            self.table.fill(2, [three_figures(best[1])], name=f"best, {self.xlabel} {best[0]:.0f}")
+            self.best.set_color(VALIDATION if row == 2 else TRAIN)
+            self.table.fill(row, [three_figures(best[1])], name=f"best, {self.xlabel} {best[0]:.0f}")
 
     def _set_limits(self, x: Array, y: Array) -> None:
         # Once logarithmic it stays so: a scale that flips back and forth cannot be watched.
@@ -244,59 +269,6 @@ class LossPanel:
             axis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
 
 
-class ConfusionPanel:
-    """Counts of predicted by actual class, shaded by the share of the actual class, with the accuracy above.
-
-    >>> from matplotlib.figure import Figure
-    >>> panel = ConfusionPanel(Figure().subplots(), n_classes=2)
-    >>> panel.update(Classes(np.array([[8, 2], [1, 9]])))
-    >>> panel.heading.get_text()
-    'accuracy   train 0.850'
-    """
-
-    def __init__(
-        self, ax: Axes, n_classes: int, *, baseline: Baseline | None = None, sets: tuple[str, str] = SETS
-    ) -> None:
-        self.baseline, self.sets = baseline, sets
-        self.ink, self.paper = prepare(ax, "predicted class", "actual class")
-        self.image = ax.imshow(np.ones((n_classes, n_classes, 3)), interpolation="nearest", aspect="equal")
-        every = -(-n_classes // 12)
-        ax.set_xticks(range(0, n_classes, every))
-        ax.set_yticks(range(0, n_classes, every))
-        ax.tick_params(length=0)
-        ax.spines[:].set_visible(False)
-        edges = np.arange(n_classes - 1) + 0.5
-        ax.hlines(edges, -0.5, n_classes - 0.5, color=self.paper, linewidth=1.5)
-        ax.vlines(edges, -0.5, n_classes - 0.5, color=self.paper, linewidth=1.5)
-        size = TEXT_SIZE + 2 if n_classes <= 4 else SMALL
-        cells = np.ndindex(n_classes, n_classes) if n_classes <= 12 else ()  # more would be unreadable
-        self.numbers = {cell: ax.text(cell[1], cell[0], "", ha="center", va="center", size=size) for cell in cells}
-        self.heading = ax.text(0, 1.02, "", transform=ax.transAxes, size=TEXT_SIZE, color=self.ink, va="bottom")
-
-    def update(self, train: Classes, validation: Classes | None = None) -> None:
-        """Show the validation matrix, or the training matrix without one, in the colour of its set."""
-        from matplotlib.colors import to_rgb
-
-        shown, color = (train, TRAIN) if validation is None else (validation, VALIDATION)
-        share = shown.counts / np.maximum(shown.counts.sum(axis=1, keepdims=True), 1)
-        tint = 0.04 + 0.96 * share[..., None]
-        self.image.set_data(np.array(to_rgb(color)) * tint + np.array(to_rgb(self.paper)) * (1 - tint))
-        for cell, text in self.numbers.items():
-            text.set_text(f"{shown.counts[cell]}")
-            text.set_color("white" if share[cell] > 0.65 else self.ink)
-            text.set_alpha(0.35 if shown.counts[cell] == 0 else 1.0)
-        held_out = [] if validation is None else [(self.sets[1], validation.accuracy)]
-        parts = [(self.sets[0], train.accuracy), *held_out, *_named(self.baseline)]
-        self.heading.set_text("accuracy   " + "   ".join(f"{name} {value:.3f}" for name, value in parts))
-
-
-def _named(baseline: Baseline | None) -> list[tuple[str, float]]:
-    """The baseline with its name, or nothing."""
-    if baseline is None:
-        return []
-    return [baseline if isinstance(baseline, tuple) else ("baseline", baseline)]
-
-
 def _place(marks: Any, pairs: Pairs, color: str, n_points: int) -> None:
     """Move marks to the points; the more there are in the picture, the smaller and the more transparent."""
     n = pairs.actual.size
@@ -318,8 +290,12 @@ def _shades(color: str, count: int) -> Array:
     return np.stack([base + t * (1 - base) if t > 0 else base * (1 + t) for t in np.linspace(0.5, -0.35, count)])
 
 
-def _steady(limits: tuple[float, float], low: float, high: float) -> tuple[float, float]:
-    """Limits around the data that stay while the data still sits well in them: a calm picture."""
+def steady(limits: tuple[float, float], low: float, high: float) -> tuple[float, float]:
+    """Limits around the data that stay while the data still sits well in them: a calm picture.
+
+    >>> steady((-1.0, 1.0), -0.9, 0.9), steady((-1.0, 1.0), 0.0, 2.0)
+    ((-1.0, 1.0), (-0.1, 2.1))
+    """
     pad = 0.05 * (high - low) or 0.05 * abs(high) or 0.5
     inside = limits[0] <= low - 0.2 * pad and high + 0.2 * pad <= limits[1]  # no for the first limits, NaN
     if inside and high - low > 0.75 * (limits[1] - limits[0]):
@@ -331,6 +307,10 @@ def _r2(value: float) -> str:
     if np.isnan(value):
         return "–"
     return f"{value:.3f}".replace("-", "\N{MINUS SIGN}") if value > -10 else three_figures(value)
+
+
+def _percent(share: float) -> str:
+    return "–" if np.isnan(share) else f"{100 * share:.0f} %"
 
 
 def _shorten(name: str, longest: int = 26) -> str:

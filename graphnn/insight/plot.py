@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphnn.insight.lettering import LUMINANCE, SMALL, TEXT_SIZE, TRAIN, entitle, ink_and_paper
-from graphnn.insight.panels import SETS, Baseline, ConfusionPanel, LossPanel, ScatterPanel
-from graphnn.insight.points import Classes, Pairs, real_numbers, split_labels
+from graphnn.insight.confusion import ConfusionPanel
+from graphnn.insight.graphs import draw_edges, draw_nodes, layout, node_area, node_values
+from graphnn.insight.lettering import LUMINANCE, SMALL, entitle
+from graphnn.insight.panels import LossPanel, ScatterPanel
+from graphnn.insight.points import SETS, Baseline, Classes, Pairs, split_labels
 from graphnn.types import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-CLASS_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
 
 
 def predicted_vs_actual(
@@ -28,7 +28,7 @@ def predicted_vs_actual(
     *,
     ax: Axes | None = None,
     labels: Sequence[Any] | Mapping[str, Sequence[Any]] | None = None,
-    validation: tuple[Array, Array] | None = None,
+    validation: tuple[Array, Array] | tuple[Array, Array, Array] | None = None,
     spread: Array | None = None,
     baseline: Baseline | None = None,
     units: str | None = None,
@@ -40,8 +40,10 @@ def predicted_vs_actual(
 
     predicted, actual: (n,), (n, 1) or (n, targets); several targets share it in shades of one colour.
     labels: names of the n points, or ``{"train": ..., "validation": ...}``; the ``worst`` ones are named.
-    validation: (predicted, actual) of the points held out. spread: an uncertainty bar at each prediction,
-    (n,) half-lengths or (2, n) lengths below and above. baseline: an RMSE, or (name, RMSE), to compare with.
+    validation: (predicted, actual) of the points held out, or (predicted, actual, spread). spread: an uncertainty bar
+    at each prediction, half-lengths such as standard deviations, or lengths below and above (2, n); predictions
+    (n, 2 targets), means and log-variances as `gaussian_nll` wants them, bring their own.
+    baseline: an RMSE, or (name, RMSE), to compare with.
     units: of the target, for the axis labels. ax: where to draw; a new pyplot figure if None.
     sets: what the two sets of points are called.
 
@@ -53,13 +55,13 @@ def predicted_vs_actual(
     ('actual (eV)', 'predicted (eV)')
     """
     names = split_labels(labels, "predicted_vs_actual")
-    train = Pairs.of(predicted, actual, names.get("train"))
-    held_out = None if validation is None else Pairs.of(*validation, names.get("validation"))
+    train = Pairs.of(predicted, actual, names.get("train"), spread=spread)
+    held_out = None
+    if validation is not None:
+        held_out = Pairs.of(*validation[:2], names.get("validation"), spread=[*validation, None][2])
+    bars = any(pairs is not None and pairs.spread is not None for pairs in (train, held_out))
     ax = _new_axes(4.4, 4.4) if ax is None else ax
-    panel = ScatterPanel(ax, baseline=baseline, units=units, worst=worst, sets=sets)
-    if spread is not None:
-        panel.ends = _draw_spread(ax, train, real_numbers(spread, "spread", "predicted_vs_actual"))
-    panel.update(train, held_out)
+    ScatterPanel(ax, baseline=baseline, units=units, worst=worst, sets=sets, bars=bars).update(train, held_out)
     entitle(ax, title)
     return ax
 
@@ -147,13 +149,13 @@ def graph_scores(
     ['0', '1', '2']
     """
     nodes = list(graph.nodes)
-    values = _node_values(nodes, scores)
-    positions = _layout(graph, seed) if positions is None else positions
+    values = node_values(nodes, scores)
+    positions = layout(graph, seed) if positions is None else positions
     places = np.array([positions[node] for node in nodes], float).reshape(-1, 2)
-    area = float(np.clip(9000 / max(len(nodes), 1), 12, 320))
+    area = node_area(len(nodes))
     ax = _new_axes(6.0, 4.8) if ax is None else ax
-    _draw_edges(ax, graph, positions, area)
-    colors = _draw_nodes(ax, places, values, area, name)
+    draw_edges(ax, graph, positions, area)
+    colors = draw_nodes(ax, places, values, area, name)
     if labels is not False:
         names = labels if isinstance(labels, Mapping) else {}
         size = float(np.clip(0.45 * np.sqrt(area), 4, SMALL))
@@ -173,93 +175,3 @@ def _new_axes(width: float, height: float) -> Axes:
 
     _, ax = pyplot.subplots(figsize=(width, height), layout="constrained")
     return ax
-
-
-def _draw_spread(ax: Axes, pairs: Pairs, spread: Array) -> Array:
-    """Draw the uncertainty bars; return their ends."""
-    n = pairs.actual.size
-    if spread.shape not in {(n,), (2, n)} or (spread < 0).any():
-        raise ValueError(
-            f"predicted_vs_actual: spread {spread.shape} came for {n} predictions; give ({n},) half-lengths "
-            f"or (2, {n}) lengths below and above, none negative."
-        )
-    below, above = np.broadcast_to(spread, (2, n))
-    low, high = pairs.predicted - below, pairs.predicted + above
-    ax.vlines(pairs.actual, low, high, color=TRAIN, alpha=0.35, linewidth=0.8)
-    return np.concatenate([low, high])
-
-
-def _layout(graph: Any, seed: int) -> dict[Any, Array]:
-    """Positions by springs, then by path lengths where the graph is small, its longest side lying down."""
-    import networkx as nx
-
-    positions = nx.spring_layout(graph, seed=seed, weight=None)
-    if 2 < len(graph) <= 150 and nx.is_connected(graph.to_undirected(as_view=True)):
-        positions = nx.kamada_kawai_layout(graph.to_undirected(as_view=True), pos=positions, weight=None)
-    places = np.array(list(positions.values())).reshape(-1, 2)
-    places = places - places.mean(axis=0) if len(places) else places
-    across = np.linalg.svd(places.T @ places)[0][:, 0]
-    turned = places @ np.array([[across[0], -across[1]], [across[1], across[0]]])
-    return dict(zip(positions, turned, strict=True))
-
-
-def _draw_edges(ax: Axes, graph: Any, positions: Mapping[Any, Any], area: float) -> None:
-    """Draw lines between the nodes, or arrows up to their rims; the more there are, the fainter."""
-    from matplotlib.collections import LineCollection
-
-    ink, _ = ink_and_paper(ax)
-    alpha = float(np.clip(2.8 / np.sqrt(max(graph.number_of_edges(), 1)), 0.08, 0.35))
-    if not graph.is_directed():
-        lines = [(positions[u], positions[v]) for u, v in graph.edges()]
-        ax.add_collection(LineCollection(lines, colors=ink, alpha=alpha, linewidths=0.9, zorder=1))
-        return
-    rim = np.sqrt(area) / 2
-    style = {"arrowstyle": "-|>", "color": ink, "alpha": alpha, "linewidth": 0.8, "shrinkA": rim, "shrinkB": rim}
-    for sender, receiver in graph.edges():
-        ax.annotate("", positions[receiver], positions[sender], arrowprops=style)
-
-
-def _draw_nodes(ax: Axes, places: Array, values: Array, area: float, name: str | None) -> Array:
-    """Draw the nodes with their key, a colour bar or a legend; return each node's colour."""
-    from matplotlib.colors import to_rgba
-
-    ink, paper = ink_and_paper(ax)
-    rim: dict[str, Any] = {"edgecolors": paper, "linewidths": 1.0, "zorder": 2}
-    if values.dtype.kind == "f":
-        marks = ax.scatter(places[:, 0], places[:, 1], s=area, c=values, cmap="viridis", **rim)
-        bar = ax.figure.colorbar(marks, ax=ax, shrink=0.55, aspect=22, pad=0.02)
-        bar.outline.set_visible(False)
-        bar.ax.tick_params(length=0, labelsize=SMALL, labelcolor=ink)
-        bar.set_label(name or "score", size=TEXT_SIZE, color=ink)
-        return marks.to_rgba(values)
-    colors = np.zeros((len(places), 4))
-    for index, kind in enumerate(np.unique(values)):
-        mine = values == kind
-        colors[mine] = to_rgba(CLASS_COLORS[index % len(CLASS_COLORS)])
-        ax.scatter(places[mine, 0], places[mine, 1], s=area, color=colors[mine], label=str(kind), **rim)
-    scale = 7 / np.sqrt(area)
-    key = ax.legend(title=name, fontsize=SMALL, title_fontsize=SMALL, frameon=False, labelcolor=ink, markerscale=scale)
-    key.get_title().set_color(ink)
-    return colors
-
-
-def _node_values(nodes: list[Any], scores: Array | Mapping[Any, Any]) -> Array:
-    if isinstance(scores, Mapping):
-        missing = [node for node in nodes if node not in scores]
-        if missing:
-            raise KeyError(
-                f"graph_scores: {len(missing)} of {len(nodes)} nodes have no score, the first is "
-                f"{missing[0]!r}; give every node one."
-            )
-        scores = [scores[node] for node in nodes]
-    values = np.asarray(scores)
-    if values.shape == (len(nodes), 1):
-        values = values[:, 0]
-    if values.shape != (len(nodes),):
-        raise ValueError(
-            f"graph_scores: scores {values.shape} came for {len(nodes)} nodes; give one value per node, "
-            f"({len(nodes)},)."
-        )
-    if values.dtype.kind not in "fiubU":
-        raise TypeError(f"graph_scores: scores has dtype {values.dtype}; give numbers, booleans or strings.")
-    return values

@@ -1,4 +1,7 @@
-"""Where a picture is shown while a model trains: a window, the output of a notebook's cell, or a file."""
+"""Where a picture is shown while a model trains: a window, the output of a notebook's cell, or a file.
+
+The fourth place, a terminal, is in ``terminal``.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +23,20 @@ Size = tuple[float, float]
 class Output:
     """A figure and the place where it is shown: what every output answers to, most of it with nothing to do."""
 
-    figure: Any
+    figure: Any = None
     path: Path | None = None
 
     @property
     def watched(self) -> bool:
         """Whether anybody would see a drawing."""
         return True
+
+    def paints(self, final: bool) -> bool:
+        """Whether the panels are to be drawn on the figure."""
+        return True
+
+    def tell(self, view: Any, settings: Any, final: bool) -> None:
+        """Say in words what the view shows."""
 
     def show(self, final: bool) -> None:
         """Show the figure as it is now; ``final`` if it may be the last time."""
@@ -57,7 +67,7 @@ class File(Output):
     """
 
     def __init__(self, size: Size, path: Path | None) -> None:
-        self.figure = _canvas(size)
+        self.figure = canvas(size)
         self.path: Path = (path or DEFAULT).absolute()
 
     def show(self, final: bool) -> None:
@@ -70,7 +80,7 @@ class Notebook(Output):
     """One output of one cell, updated in place; the shell calls ``refresh`` at the end of every cell."""
 
     def __init__(self, size: Size, path: Path | None, shell: Any, refresh: Callable[..., None]) -> None:
-        self.figure, self.path = _canvas(size), path
+        self.figure, self.path = canvas(size), path
         self.shell, self.refresh = shell, refresh
         self.identity = f"graphnn-live-{os.urandom(8).hex()}"
         self.begun = self.sharp = False
@@ -203,8 +213,12 @@ def _notebook_shell() -> Any:
     return shell if getattr(shell, "kernel", None) is not None else None
 
 
-def _canvas(size: Size) -> Any:
-    """A figure that pyplot knows nothing about."""
+def canvas(size: Size) -> Any:
+    """A figure that pyplot knows nothing about.
+
+    >>> float(canvas((2.0, 1.0)).get_figheight())
+    1.0
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -9,6 +9,7 @@ import networkx as nx
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -123,13 +124,13 @@ class TestPredictedVsActual:
 
     def test_uncertainty_bars_reach_as_far_as_said(self, ax):
         predicted_vs_actual([1.0, 2.0], [1.0, 2.0], spread=[[0.5, 0.25], [1.0, 4.0]], ax=ax)
-        bars = ax.collections[-1].get_segments()
-        assert [bar[:, 1].tolist() for bar in bars] == [[0.5, 2.0], [1.75, 6.0]]
+        bars = next(each for each in ax.collections if isinstance(each, LineCollection)).get_segments()
+        assert [bar.tolist() for bar in bars] == [[[1.0, 0.5], [1.0, 2.0]], [[2.0, 1.75], [2.0, 6.0]]]
         assert ax.get_ylim()[1] > 6
 
     @pytest.mark.parametrize("spread", [[1.0], [[1.0, 1.0]], [-1.0, 1.0]], ids=["length", "shape", "negative"])
     def test_uncertainty_that_does_not_fit(self, ax, spread):
-        with pytest.raises(ValueError, match=r"give \(2,\) half-lengths or \(2, 2\)"):
+        with pytest.raises(ValueError, match=r"spread .* came for predictions \(2,\); give half-lengths"):
             predicted_vs_actual([1.0, 2.0], [1.0, 2.0], spread=np.array(spread), ax=ax)
 
     def test_labels_for_an_unknown_set(self, ax):

@@ -83,7 +83,7 @@ class TestWhenItDraws:
             for step in range(5):
                 plot(step, 1.0, model, ACTUAL)
         assert model.calls == 2
-        assert picture("live.png")[0] == (1920, 880)
+        assert picture("live.png")[0] == (1920, 980)
 
     def test_garbage_draws_its_last_state(self):
         plot, model = unhurried(10, path="live.png"), Model()
@@ -110,7 +110,7 @@ class TestWhenItDraws:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
         assert (said.stdout, said.stderr) == ("asked at 0\nasked at 4\n", "")
-        assert picture(tmp_path / "graphnn-live.png")[0] == (1920, 880)
+        assert picture(tmp_path / "graphnn-live.png")[0] == (1920, 980)
 
     def test_a_closed_plot_does_nothing_more(self):
         plot, model = unhurried(10, path="live.png"), Model()
@@ -131,7 +131,7 @@ class TestWhatItDraws:
         plot = unhurried(1, path="live.png", baseline=("mean", 0.5), units="eV", title="Energies")
         plot(0, 4.0, ACTUAL, ACTUAL, validation=(ACTUAL[:3] + 1, ACTUAL[:3]), validation_value=5.0)
         plot(1, 3.0, ACTUAL, ACTUAL, validation=(ACTUAL[:3] + 2, ACTUAL[:3]), validation_value=6.0)
-        points, curves = self.shown(plot)
+        curves, points, _ = self.shown(plot)
         assert points.table.text() == [
             ["", "RMSE", "R²"],
             ["train", "0.00", "1.000"],
@@ -148,7 +148,7 @@ class TestWhatItDraws:
         run.history.validation_loss += [3.0, 4.0]
         run.epoch = 1
         plot.after_epoch(run)
-        points, curves = self.shown(plot)
+        curves, points, _ = self.shown(plot)
         assert curves.train.get_xydata().tolist() == [[0, 3], [1, 2]]
         assert curves.best.get_xydata().tolist() == [[0, 3]]
         assert (curves.ax.get_xlabel(), len(points.shown["validation"].actual)) == ("epoch", 4)
@@ -157,7 +157,7 @@ class TestWhatItDraws:
         plot = unhurried(1, path="live.png")
         for fold in range(1, 5):
             plot(fold, 1.0, ACTUAL[: 3 * fold], ACTUAL[: 3 * fold], labels=range(3 * fold))
-            assert len(self.shown(plot)[0].marks["train"].get_offsets()) == 3 * fold
+            assert len(self.shown(plot)[1].marks["train"].get_offsets()) == 3 * fold
 
     def test_a_restart_forgets_the_losses_and_keeps_the_picture(self):
         plot = unhurried(1, path="live.png")
@@ -166,12 +166,12 @@ class TestWhatItDraws:
         plot.restart()
         plot(0, 5.0, ACTUAL, ACTUAL)
         assert self.shown(plot) is before
-        assert before[1].table.text() == [["train", "5.00"]]
+        assert before[0].table.text() == [["train", "5.00"]]
 
     def test_classes_get_a_confusion_matrix(self):
         plot, labels = unhurried(1, path="live.png", baseline=0.5), np.array([0, 1, 1])
         plot(0, 1.0, np.eye(2)[[0, 1, 0]], labels, validation=(np.eye(2)[[0, 1, 1]], labels))
-        heading = self.shown(plot)[0].heading.get_text()
+        heading = self.shown(plot)[1].heading.get_text()
         assert heading == "accuracy   train 0.667   validation 1.000   baseline 0.500"
 
     def test_drawings_make_no_new_artists_and_no_new_figures(self):
@@ -314,7 +314,7 @@ class TestTwoClassesInOneColumn:
         with unhurried(1, path="live.png") as plot:
             plot(0, 1.0, np.array([[2.0], [-1.0]]), np.array([[1.0], [0.0]]))
             plot(1, 1.0, np.array([[2.0], [1.0]]), np.array([[1.0], [1.0]]))  # a mini-batch of one class
-            assert plot._picture.panels[0].heading.get_text() == "accuracy   train 1.000"
+            assert plot._picture.panels[1].heading.get_text() == "accuracy   train 1.000"
 
 
 def test_garbage_whose_function_fails_does_not_warn():

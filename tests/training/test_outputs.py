@@ -30,7 +30,7 @@ class TestFiles:
         plot(0, 1.0, ACTUAL, ACTUAL)
         size, first = picture("live.png")
         plot(1, 0.5, ACTUAL**3, ACTUAL)
-        assert size == (960, 440)
+        assert size == (960, 490)
         assert (picture("live.png")[1] != first).any()
 
     def test_it_is_written_aside_and_put_in_place_whole(self, monkeypatch):
@@ -42,7 +42,7 @@ class TestFiles:
 
         monkeypatch.setattr(outputs.os, "replace", replace)
         plot(0, 1.0, ACTUAL, ACTUAL)
-        assert seen == [(True, (960, 440))]
+        assert seen == [(True, (960, 490))]
 
     def test_a_missing_folder_is_made(self, tmp_path):
         with unhurried(1, path=tmp_path / "a" / "b" / "live.png") as plot:
@@ -97,8 +97,8 @@ class TestNotebook:
                 plot(step, 1.0 / (step + 1), ACTUAL, ACTUAL)
         places = {place for place, _ in notebook.first + notebook.later}
         assert (len(notebook.first), len(notebook.later), len(places)) == (1, 3, 1)
-        assert image.open(BytesIO(notebook.later[-2][1])).size == (960, 440)
-        assert image.open(BytesIO(notebook.later[-1][1])).size == (1920, 880)
+        assert image.open(BytesIO(notebook.later[-2][1])).size == (960, 490)
+        assert image.open(BytesIO(notebook.later[-1][1])).size == (1920, 980)
         assert all(data.startswith(b"\x89PNG") for _, data in notebook.first + notebook.later)
         assert list(tmp_path.iterdir()) == []
 
@@ -122,7 +122,7 @@ class TestNotebook:
         with unhurried(1, path="end.png") as plot:
             plot(0, 1.0, ACTUAL, ACTUAL)
             assert not Path("end.png").exists()
-        assert picture("end.png")[0] == (1920, 880)
+        assert picture("end.png")[0] == (1920, 980)
 
     def test_a_plot_that_fails_leaves_the_shell_alone(self, notebook, monkeypatch):
         def gone(*_, **__):
@@ -194,7 +194,7 @@ class TestWindow:
     def test_names_the_point_under_the_mouse(self, desktop):
         plot = unhurried(1, labels=[f"molecule {i}" for i in range(12)])
         plot(0, 1.0, ACTUAL, ACTUAL)
-        panel, canvas = plot._picture.panels[0], plot._picture.output.figure.canvas
+        panel, canvas = plot._picture.panels[1], plot._picture.output.figure.canvas
         x, y = panel.ax.transData.transform((ACTUAL[5], ACTUAL[5]))
         canvas.callbacks.process("motion_notify_event", MouseEvent("motion_notify_event", canvas, x, y))
         assert panel.hint.get_text().startswith("molecule 5  (train)")
@@ -213,7 +213,7 @@ class TestWindow:
             plot(0, 1.0, ACTUAL, ACTUAL)
             desktop.close("all")
             plot(1, 1.0, ACTUAL, ACTUAL)
-        assert picture("end.png")[0] == (1920, 880)
+        assert picture("end.png")[0] == (1920, 980)
 
     def test_keep_open_waits_for_the_user_and_only_at_the_end(self, desktop, monkeypatch):
         waits = []
