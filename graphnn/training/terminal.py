@@ -35,22 +35,31 @@ class Terminal(Output):
         self.figure = None if path is None else canvas(size)
         self.stream = sys.stdout
         self.moves = self.stream.isatty()
+        # Figures of our own, so that the one everybody shares stays as the user left it; made once, for plotext gives
+        # back not all that a figure takes.
+        self.figures = [type(self.plotext.figure)(self.plotext.terminal) for _ in range(2)]
         self.height = 0  # lines standing there from the last time
         self.last_line = -np.inf
+        self.last: tuple[View, Any] | None = None
 
     def paints(self, final: bool) -> bool:
         """Only the last picture is painted, for the path."""
         return final
 
     def tell(self, view: View, settings: Any, final: bool) -> None:
-        """Write the picture over the one before; where nothing can move, a line, and the picture at the end."""
+        """Write the picture over the one before; where nothing can move, a line if the last was a while ago."""
+        self.last = view, settings
         if self.moves:
             self._replace(self.compose(view, settings))
-        elif final:
-            self._write("\n".join(self.compose(view, settings)) + "\n")
         elif perf_counter() - self.last_line >= PATIENCE:
             self.last_line = perf_counter()
             self._write("   ".join([_losses(view), *_scores(view, None)]) + "\n")
+
+    def finish(self) -> None:
+        """Write the picture where nothing could move until now; leave a painted one in the path."""
+        if not self.moves and self.last is not None:
+            self._write("\n".join(self.compose(*self.last)) + "\n")
+        super().finish()
 
     def compose(self, view: View, settings: Any) -> list[str]:
         """Return the lines of the picture: the numbers, then the points or classes beside the losses."""
@@ -67,11 +76,13 @@ class Terminal(Output):
         else:
             block = self._points(view, settings.units, *sizes)
         head = [line[:width] for line in head]
-        return head + (block[: sizes[1]] + curves if stacked else _beside(block, curves, width // 2))
+        lines = head + (block[: sizes[1]] + curves if stacked else _beside(block, curves, width // 2))
+        return lines[: rows - 1] if self.moves else lines  # one line more than there is would make it scroll
 
     def _points(self, view: View, units: str | None, width: int, height: int) -> list[str]:
         """Predicted against actual: training as dots, validation as crosses, y = x as a line."""
-        figure = self._figure(f"predicted against actual{f' ({units})' if units else ''}", width, height)
+        title = "predicted against actual" + (f" ({units})" if units else "")
+        figure = self._figure(self.figures[0], title, width, height)
         sets = [pairs for pairs in (view.train, view.validation) if isinstance(pairs, Pairs)]
         places = [pairs.places[np.isfinite(pairs.places).all(axis=1)] for pairs in sets]
         everything = np.concatenate(places)
@@ -91,7 +102,7 @@ class Terminal(Output):
     def _curves(self, view: View, width: int, height: int) -> list[str]:
         """The losses, logarithmic beyond a factor of 20, the best one marked."""
         curves = _finite_curves(view)
-        figure = self._figure(f"loss by {view.x}", width, height)
+        figure = self._figure(self.figures[1], f"loss by {view.x}", width, height)
         values = np.concatenate(list(curves.values()))
         if not len(values):
             return self._lines(figure)
@@ -116,9 +127,8 @@ class Terminal(Output):
                 self._draw(figure, best[:, 0], scaled(best[:, 1]), "o", color)
         return self._lines(figure)
 
-    def _figure(self, title: str, width: int, height: int) -> Any:
-        """A figure of our own, so that the one everybody shares stays as the user left it."""
-        figure = type(self.plotext.figure)(self.plotext.terminal)
+    def _figure(self, figure: Any, title: str, width: int, height: int) -> Any:
+        figure.clear()
         figure.theme("colorless")
         figure.plot_size(width, height)
         figure.legend(False)

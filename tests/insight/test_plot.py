@@ -128,6 +128,19 @@ class TestPredictedVsActual:
         assert [bar.tolist() for bar in bars] == [[[1.0, 0.5], [1.0, 2.0]], [[2.0, 1.75], [2.0, 6.0]]]
         assert ax.get_ylim()[1] > 6
 
+    def test_bars_of_both_sets_and_the_share_that_reaches_the_line(self, ax):
+        panel = ScatterPanel(ax, bars=True)
+        panel.update(Pairs.of([1.0, 2.0], [1.5, 4.0], spread=[1.0, 1.0]), Pairs.of([[5.0, 0.0]], [[5.5]]))
+        assert [row[-1] for row in panel.table.text()] == ["in bars", "50 %", "100 %"]
+        assert [bar.tolist() for bar in panel.bars["validation"].get_segments()] == [[[5.5, 4.0], [5.5, 6.0]]]
+        rendered(ax)
+
+    @pytest.mark.parametrize("length", [np.nan, np.inf, 1e300])
+    def test_a_bar_without_an_end_is_not_drawn(self, ax, length):
+        predicted_vs_actual([1.0, 2.0], [1.0, 2.0], spread=[length, 0.5], ax=ax)
+        rendered(ax)
+        assert np.isfinite(ax.get_ylim()).all()
+
     @pytest.mark.parametrize("spread", [[1.0], [[1.0, 1.0]], [-1.0, 1.0]], ids=["length", "shape", "negative"])
     def test_uncertainty_that_does_not_fit(self, ax, spread):
         with pytest.raises(ValueError, match=r"spread .* came for predictions \(2,\); give half-lengths"):
@@ -168,6 +181,15 @@ class TestLossCurves:
         assert panel.best.get_xydata().tolist() == [[30.0, 2.0]]
         assert panel.table.text()[-1] == ["best, epoch 30", "2.00"]
 
+    def test_without_validation_the_best_training_loss_is_ringed(self, ax):
+        panel = LossPanel(ax)
+        panel.update([3.0, 1.0, 2.0])
+        assert panel.best.get_xydata().tolist() == [[1.0, 1.0]]
+        assert panel.table.text() == [["train", "2.00"], ["best, epoch 1", "1.00"]]
+        panel.update([3.0, 1.0, 2.0], validation=[3.0, 2.5, 2.0])
+        assert panel.best.get_xydata().tolist() == [[2.0, 2.0]]
+        assert [row[0] for row in panel.table.text()] == ["train", "validation", "best, epoch 2"]
+
     def test_a_scale_that_became_logarithmic_stays(self, ax):
         panel, scales = LossPanel(ax), []
         for loss in ([100.0, 1.0], [9.0, 3.0], [9.0, -3.0]):
@@ -204,6 +226,14 @@ class TestConfusionMatrix:
         confusion_matrix(np.eye(20), np.arange(20), ax=ax)
         rendered(ax)
         assert len(ax.texts) == 1
+
+    @pytest.mark.parametrize("n", [30, 100])
+    def test_the_lines_between_many_classes_do_not_hide_them(self, ax, n):
+        confusion_matrix(np.eye(n), np.arange(n), ax=ax)
+        pixels = rendered(ax)
+        blue = (np.abs(pixels[..., :3].astype(int) - [0, 114, 178]) < 30).all(axis=-1).sum()
+        frame = ax.get_window_extent()
+        assert blue > 0.6 * frame.width * frame.height / n
 
 
 class TestGraphScores:

@@ -55,6 +55,39 @@ class TestPairs:
         with pytest.raises(ValueError, match=words):
             Pairs.of(predicted, actual)
 
+    def test_missing_targets_do_not_count(self):
+        predicted, actual = np.array([[1.0, 9.0], [2.0, 5.0]]), np.array([[2.0, np.nan], [4.0, 5.0]])
+        pairs, known = Pairs.of(predicted, actual), Pairs.of([1.0, 2.0, 5.0], [2.0, 4.0, 5.0])
+        assert (pairs.rmse, pairs.r2) == (known.rmse, known.r2)
+        assert pairs.residuals.tolist() == [-1.0, -2.0, 0.0]
+        assert pairs.worst(3).tolist() == [2, 0, 3]
+
+    def test_a_prediction_that_is_nan_is_not_passed_over(self):
+        assert np.isnan(Pairs.of([1.0, np.nan], [1.0, 2.0]).rmse)
+
+    def test_means_and_log_variances_have_bars_of_one_deviation(self):
+        rng = np.random.default_rng(0)
+        mean, deviation, actual = rng.normal(size=(5, 2)), rng.uniform(0.1, 2, size=(5, 2)), rng.normal(size=(5, 2))
+        pairs = Pairs.of(np.hstack([mean, 2 * np.log(deviation)]), actual)
+        np.testing.assert_array_equal(pairs.predicted, mean.ravel())
+        np.testing.assert_allclose(pairs.bars, [(mean - deviation).ravel(), (mean + deviation).ravel()])
+
+    def test_the_bars_of_a_normal_error_cover_two_thirds(self):
+        rng = np.random.default_rng(0)
+        deviation = rng.uniform(0.5, 3, size=20_000)
+        actual = rng.normal(size=20_000)
+        pairs = Pairs.of(actual + deviation * rng.normal(size=20_000), actual, spread=deviation)
+        assert pairs.covered == pytest.approx(0.6827, abs=0.01)
+
+    def test_bars_may_reach_further_up_than_down(self):
+        assert Pairs.of([1.0, 2.0], [0.0, 0.0], spread=[[0.5, 1.0], [2.0, 3.0]]).bars.tolist() == [
+            [0.5, 1.0],
+            [3.0, 5.0],
+        ]
+
+    def test_without_bars_nothing_is_covered(self):
+        assert np.isnan(Pairs.of([1.0], [1.0]).covered)
+
     def test_labels_that_do_not_fit(self):
         with pytest.raises(ValueError, match="2 labels came for 3 points; give one name per point"):
             Pairs.of(np.zeros(3), np.zeros(3), ["a", "b"])
@@ -97,6 +130,12 @@ class TestTwoClassesInOneColumn:
         assert is_classification(logits, labels)
         assert Classes.of(logits, labels).counts.tolist() == [[2, 1], [0, 1]]
 
-    @pytest.mark.parametrize("actual", [[0.0, 0.0], [0.0, 2.0], [0.5, 1.0], [np.nan, 1.0]])
+    def test_several_labels_are_counted_together_and_missing_ones_not_at_all(self):
+        logits = np.array([[2.0, -1.0], [0.5, -3.0]])
+        labels = np.array([[1.0, 1.0], [np.nan, 0.0]])
+        assert is_classification(logits, labels)
+        assert Classes.of(logits, labels).counts.tolist() == [[1, 0], [1, 1]]
+
+    @pytest.mark.parametrize("actual", [[0.0, 0.0], [0.0, 2.0], [0.5, 1.0], [np.nan, 1.0], [np.nan, np.nan]])
     def test_other_targets_are_numbers(self, actual):
         assert not is_classification(np.zeros(2), np.array(actual))

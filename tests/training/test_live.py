@@ -10,10 +10,12 @@ import textwrap
 from pathlib import Path
 
 import matplotlib
+import networkx as nx
 import numpy as np
 import pytest
 from pretence import ACTUAL, Clock, Model, Run, picture, unhurried
 
+import graphnn as gn
 from graphnn.training import outputs
 from graphnn.training.live import LivePlot
 
@@ -332,3 +334,155 @@ def test_garbage_whose_function_fails_does_not_warn():
 def test_a_path_in_the_place_of_every_is_told():
     with pytest.raises(TypeError, match=r"every='x\.png' came; to save the picture pass path='x\.png'"):
         LivePlot("x.png")
+
+
+def settled():
+    """A small training on graphs, the same bits every time, but for what a callback does to it."""
+    rng = np.random.default_rng(0)
+    graphs = [gn.Graph(rng.normal(size=(n, 2)), range(n - 1), range(1, n)) for n in (3, 4, 5, 6)]
+    model = gn.Sequential(gn.GraphConv(4, gn.tanh), gn.Dropout(0.2), gn.SumPool(), gn.Dense(1))
+    batch, y = gn.pack(graphs), rng.normal(size=(4, 1))
+
+    def train(callbacks):
+        settings = {"batch_size": 2, "validation": (batch, y), "epochs": 6, "callbacks": callbacks}
+        return gn.fit(model, model.init(0, batch), batch, y, **settings)
+
+    return train
+
+
+def path_scores(params):
+    return params["0.graphconv.weight"][0]
+
+
+class Own:
+    """A panel as a user writes it, which also does what it should not: it tries to write into what it is shown."""
+
+    def __init__(self):
+        self.views, self.steps, self.begun = [], [], 0
+
+    def begin(self):
+        self.begun += 1
+
+    def note(self, moment):
+        self.steps.append((moment.step, sorted(moment.grads), moment.params is not None))
+
+    def draw(self, ax, view):
+        self.views.append(view)
+        ax.clear()
+        ax.plot(view.train.residuals)
+
+
+class TestPanels:
+    @pytest.mark.parametrize("show", [None, "file", "terminal"])
+    def test_training_has_the_same_bits_with_every_panel_and_without(self, show, capsys):
+        if show == "terminal":
+            pytest.importorskip("plotext")
+        train = settled()
+        expected, history = train([])
+        panels = [gn.GradientPanel(), gn.NodePanel(nx.path_graph(4), path_scores), Own()]
+        recording = gn.Recording(every=1)
+        plot = unhurried(1, path="live.png", show=show, panels=panels)
+        params, other = train([plot, recording])
+        assert other.steps == history.steps
+        for name, value in expected.items():
+            np.testing.assert_array_equal(params[name], value)
+        assert panels[0].steps == list(range(1, 13))
+        assert len(recording.moments) == 6
+        assert picture("live.png")[0] == (1920, 2 * (490 + 2 * 330))
+
+    def test_a_panel_of_ones_own_is_shown_what_there_is(self):
+        own = Own()
+        with unhurried(1, path="live.png", panels=[own]) as plot:
+            for step in range(3):
+                plot(step, 1.0, ACTUAL + 1, ACTUAL, params={"w": 1}, grads={"w": ACTUAL})
+        assert own.steps == [(0, ["w"], True), (1, ["w"], True), (2, ["w"], True)]
+        assert [view.step for view in own.views] == [0, 1, 2]
+        assert own.views[-1].grads["w"] is ACTUAL
+        assert own.begun == 1
+
+    def test_a_panel_is_told_of_every_beginning(self):
+        own, run = Own(), Run()
+        plot = unhurried(1, path="live.png", panels=[own])
+        for _ in range(2):
+            run.go(plot, 2)
+        assert own.begun == 2
+
+    def test_a_panel_that_fails_ends_the_drawing_with_one_warning(self):
+        class Broken:
+            def draw(self, ax, view):
+                raise KeyError("weight")
+
+        plot = unhurried(1, path="live.png", panels=[Broken()])
+        with pytest.warns(RuntimeWarning, match="stops drawing, training goes on: KeyError: 'weight'") as caught:
+            for step in range(3):
+                plot(step, 1.0, ACTUAL, ACTUAL)
+            plot.close()
+        assert [warning.filename for warning in caught] == [__file__]
+
+    def test_a_note_that_fails_ends_the_drawing_with_one_warning(self):
+        own = Own()
+        with pytest.warns(RuntimeWarning, match="'NoneType' object is not iterable") as caught:
+            plot = unhurried(1, path="live.png", panels=[own])
+            for step in range(3):
+                plot(step, 1.0, ACTUAL, ACTUAL)  # no gradients, which this panel asks for
+        assert [warning.filename for warning in caught] == [__file__]
+
+    def test_notes_take_half_of_the_budget_and_all_together_no_more_than_it(self):
+        clock = Clock()
+
+        class Slow:
+            spent = notes = 0.0
+
+            def note(self, moment):
+                clock.now += 0.01
+                self.spent, self.notes = self.spent + 0.01, self.notes + 1
+
+            def draw(self, ax, view):
+                clock.now += 0.1
+                self.spent += 0.1
+
+        slow = Slow()
+        plot = LivePlot(1, path="live.png", panels=[slow])
+        plot.clock = clock
+        for step in range(600):
+            plot(step, 1.0, ACTUAL, ACTUAL)
+            clock.now += 0.05
+        assert 0.03 * clock.now < slow.spent <= 0.05 * clock.now + 0.2
+        assert 0.01 * slow.notes <= 0.026 * clock.now
+
+    @pytest.mark.parametrize("panel", [Own, object()], ids=["a class", "no method"])
+    def test_what_is_no_panel_is_told(self, panel):
+        with pytest.raises(TypeError, match=r"the panel .* came; give an object with a method draw\(ax, view\)"):
+            LivePlot(panels=[panel])
+
+    def test_a_place_that_there_is_not(self):
+        with pytest.raises(ValueError, match=r"show='browser' came; give one of \('file', 'terminal'\)"):
+            LivePlot(show="browser")
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
+def test_updates_take_no_memory_and_leave_nothing_open(monkeypatch):
+    """At a rate of 5 MiB a thousand. One in fifty is painted: matplotlib's caches of letters fill up, then stand."""
+    pyplot, save = pytest.importorskip("matplotlib.pyplot"), outputs._save
+    rng, count = np.random.default_rng(0), iter(range(10**6))
+    monkeypatch.setattr(outputs, "_save", lambda *a: save(*a) if next(count) % 50 == 0 else Path(a[1]).touch())
+    panels = [gn.GradientPanel(), gn.NodePanel(nx.path_graph(12), lambda params: params["w"])]
+    plot = unhurried(1, path="live.png", panels=panels)
+
+    def update(step):
+        shown = (ACTUAL + rng.normal(size=12), np.ones(12)), ACTUAL
+        own = {"params": {"w": rng.normal(size=12)}, "grads": {"layer.w": rng.normal(size=12)}}
+        plot(step, rng.random(), *shown, validation=shown, validation_value=rng.random(), **own)
+
+    def megabytes():
+        gc.collect()
+        return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    for step in range(80):
+        update(step)
+    before, files, figures = megabytes(), len(os.listdir("/proc/self/fd")), pyplot.get_fignums()
+    for step in range(80, 330):
+        update(step)
+    assert megabytes() - before < 5 / 4
+    assert (len(os.listdir("/proc/self/fd")), pyplot.get_fignums()) == (files, figures)
+    assert [path.name for path in Path().iterdir()] == ["live.png"]

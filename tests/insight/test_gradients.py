@@ -1,0 +1,115 @@
+"""The norms of gradients are those of numpy, layer by layer; a long training takes no more room than a short one."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from graphnn.insight.gradients import KEPT, GradientPanel, spread_out
+
+VIEW = SimpleNamespace(x="epoch")
+
+
+def moment(step, **grads):
+    return SimpleNamespace(step=step, grads={name.replace("_", "."): value for name, value in grads.items()})
+
+
+@pytest.fixture
+def ax():
+    figure = Figure(figsize=(4, 2.5))
+    FigureCanvasAgg(figure)
+    return figure.subplots()
+
+
+def test_a_layers_norm_is_that_of_all_its_parameters_together():
+    rng = np.random.default_rng(0)
+    weight, bias, other = rng.normal(size=(3, 4)), rng.normal(size=4), rng.normal(size=2)
+    panel = GradientPanel()
+    panel.note(moment(0, a_weight=weight, a_bias=bias, b_weight=other))
+    assert panel.norms["a"] == [pytest.approx(np.linalg.norm(np.append(weight, bias)))]
+    assert panel.norms["b"] == [pytest.approx(np.linalg.norm(other))]
+
+
+def test_running_statistics_have_no_gradient_to_draw():
+    panel = GradientPanel()
+    panel.note(SimpleNamespace(step=0, grads={"1.norm.running_mean": np.zeros(2), "1.norm.scale": np.ones(1)}))
+    assert panel.norms == {"1.norm": [1.0]}
+
+
+def test_a_bare_name_is_a_layer_of_its_own():
+    panel = GradientPanel()
+    panel.note(moment(0, temperature=np.array(2.0)))
+    assert panel.norms == {"temperature": [2.0]}
+
+
+def test_ten_times_as_many_steps_take_no_more_room():
+    panel = GradientPanel()
+    for step in range(10 * KEPT):
+        panel.note(moment(step, a_weight=np.array([float(step)])))
+    assert KEPT / 2 <= len(panel.steps) <= KEPT + 1
+    assert set(np.diff(panel.steps)) == {panel.every}
+    assert panel.norms["a"] == [float(step) for step in panel.steps]
+
+
+def test_a_layer_that_comes_later_begins_later():
+    panel = GradientPanel()
+    panel.note(moment(0, a_weight=np.ones(1)))
+    panel.note(moment(1, a_weight=np.ones(1), b_weight=np.ones(1)))
+    panel.note(moment(2, b_weight=np.ones(1)))
+    np.testing.assert_equal(panel.norms, {"a": [1.0, 1.0, np.nan], "b": [np.nan, 1.0, 1.0]})
+
+
+def test_lines_and_names_are_drawn_and_moved(ax):
+    panel, counts = GradientPanel(), set()
+    for step in range(4):
+        panel.note(moment(step, a_weight=np.ones(1) * 10.0**-step, b_weight=np.ones(1)))
+        panel.draw(ax, VIEW)
+        ax.figure.canvas.draw()
+        counts.add(len(ax.get_children()))
+    assert panel.lines["a"].get_xydata().tolist() == [[0, 1.0], [1, 0.1], [2, 0.01], [3, 0.001]]
+    assert [text.get_text() for text in ax.texts] == ["a", "b"]
+    assert len(counts) == 1
+    assert ax.get_ylim()[0] < 1e-3
+
+
+@pytest.mark.parametrize("values", [[0.0, 0.0], [np.nan, 1.0], [np.inf, np.inf]], ids=str)
+def test_any_gradients_can_be_drawn(ax, values):
+    panel = GradientPanel()
+    for step, value in enumerate(values):
+        panel.note(moment(step, a_weight=np.array([value])))
+    panel.draw(ax, VIEW)
+    ax.figure.canvas.draw()
+
+
+def test_without_gradients_nothing_is_drawn(ax):
+    panel = GradientPanel()
+    panel.note(SimpleNamespace(step=0, grads=None))
+    panel.draw(ax, VIEW)
+    assert ax.lines[:] == []
+
+
+def test_another_training_begins_empty(ax):
+    panel = GradientPanel()
+    panel.note(moment(0, a_weight=np.ones(1)))
+    panel.begin()
+    assert (panel.norms, panel.steps) == ({}, [])
+
+
+@given(st.lists(st.floats(-50, 150), min_size=1, max_size=12))
+def test_names_keep_their_distance_and_their_order_inside_the_frame(heights):
+    heights = np.sort(heights)
+    places = spread_out(heights, 10.0, 0.0, 100.0)
+    gap = min(10.0, 100.0 / len(heights))
+    assert (np.diff(places) >= gap - 1e-9).all()
+    assert places[0] >= gap / 2 - 1e-9
+    assert places[-1] <= 100 - gap / 2 + 1e-9
+
+
+def test_names_with_room_stay_where_they_are():
+    np.testing.assert_allclose(spread_out(np.array([20.0, 40.0, 80.0]), 10.0, 0.0, 100.0), [20, 40, 80])
