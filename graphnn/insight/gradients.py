@@ -66,13 +66,15 @@ class GradientPanel:
 
     def draw(self, ax: Axes, view: Any) -> None:
         """Draw the norms noted so far."""
+        from matplotlib.ticker import MaxNLocator
+
         if ax is not self.ax:
             self._begin(ax)
         for layer in self.norms:
             if layer not in self.lines:
                 color = CLASS_COLORS[len(self.lines) % len(CLASS_COLORS)]
                 style = "-" if len(self.lines) < len(CLASS_COLORS) else "--"
-                (self.lines[layer],) = ax.plot([], [], color=color, linewidth=1.2, linestyle=style)
+                (self.lines[layer],) = ax.plot([], [], color=color, linewidth=1.2, linestyle=style, markersize=4)
                 leader = {"arrowstyle": "-", "color": color, "linewidth": 1.0, "shrinkB": 0}
                 self.names[layer] = ax.annotate(
                     layer, (0, 1), (0, 0), textcoords="offset points", size=SMALL, color=self.ink, va="center",
@@ -85,6 +87,7 @@ class GradientPanel:
             return
         for layer, line in self.lines.items():
             line.set_data(self.steps, values[layer])
+            line.set_marker("o" if len(self.steps) == 1 else "")
         low, high = np.log10([known.min(), known.max()])
         pad = 0.06 * (high - low) or 0.3
         ax.set_ylim(10 ** (low - pad), 10 ** (high + pad))
@@ -92,10 +95,12 @@ class GradientPanel:
         longest = max(len(layer) for layer in self.norms) * 0.62 * SMALL + 16
         share = float(np.clip(longest / (ax.get_window_extent().width * 72 / ax.figure.dpi), 0.05, 0.5))
         ax.set_xlim(first, last + (last - first) * share / (1 - share))
-        self._name_lines(values, last)
+        ticks = MaxNLocator(nbins=6, integer=True).tick_values(first, last)
+        ax.set_xticks(ticks[(first <= ticks) & (ticks <= last)])  # none where only names stand
+        self._name_lines(values, self.steps[-1])
 
     def _begin(self, ax: Axes) -> None:
-        from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+        from matplotlib.ticker import LogLocator, NullLocator
 
         self.ax = ax
         self.lines: dict[str, Any] = {}
@@ -104,7 +109,6 @@ class GradientPanel:
         ax.set_yscale("log")
         ax.yaxis.set_major_locator(LogLocator(numticks=6))
         ax.yaxis.set_minor_locator(NullLocator())
-        ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         ax.grid(axis="y", color=self.ink, alpha=0.08, linewidth=0.8)
 
     def _name_lines(self, values: dict[str, Array], last: int) -> None:

@@ -69,7 +69,7 @@ class ResidualPanel:
             steps.set_data(share, edges)
             tallest = max(tallest, float(share.max()))
             mean, deviation = (residuals.mean(), residuals.std()) if residuals.size else (np.nan, np.nan)
-            self.words[name].set_text(f"{_number(mean)} ± {_number(deviation)}")
+            self.words[name].set_text(_with_error(float(mean), float(deviation)))
         if not self.hold:
             self.ax.set_ylim(0, 1.08 * tallest or 1.0)
 
@@ -91,5 +91,16 @@ def _finite(pairs: Pairs) -> Array:
     return residuals[np.isfinite(residuals)]
 
 
-def _number(value: float) -> str:
-    return "–" if np.isnan(value) else three_figures(value)
+def _with_error(mean: float, deviation: float) -> str:
+    """Write a mean with as many decimals as its deviation, which has three figures.
+
+    >>> _with_error(-4.64e-04, 1.27), _with_error(12345.678, 0.5)
+    ('0.00 ± 1.27', '12345.678 ± 0.500')
+    """
+    if np.isnan(mean):
+        return "–"
+    spread = three_figures(deviation)
+    if "e" in spread:
+        return f"{three_figures(mean)} ± {spread}"
+    digits = len(spread.partition(".")[2])
+    return f"{round(mean, digits) + 0.0:.{digits}f} ± {spread}".replace("-", "\N{MINUS SIGN}")

@@ -185,11 +185,11 @@ def replay(
     count = int(np.clip(round(seconds * FASTEST), 1, len(recording.moments)))
     chosen = np.unique(np.linspace(0, len(recording.moments) - 1, count).round().astype(int))
     rate = len(chosen) / seconds
-    writer = _writer(place.suffix, rate)
+    writer, films = _writer(place.suffix, rate)
     settings = Settings(title=title or " ", units=units, baseline=baseline)
     place.parent.mkdir(parents=True, exist_ok=True)
     aside = place.with_name(f".{place.stem}.{os.getpid()}.part{place.suffix}")
-    with plain_style():
+    with plain_style(), films:
         figure = canvas(settings.size)
         draw = _film(figure, settings, recording)
         try:
@@ -204,16 +204,18 @@ def replay(
 
 
 def _writer(suffix: str, rate: Any) -> Any:  # matplotlib takes floats, though it says int
-    from matplotlib import animation
+    """Return what writes the film, and a context with the user's settings of films, such as where ffmpeg is."""
+    from matplotlib import animation, rc_context, rcParams
 
+    films = rc_context({name: value for name, value in rcParams.items() if name.startswith("animation.")})
     if suffix == ".gif":
-        return animation.PillowWriter(fps=rate)
+        return animation.PillowWriter(fps=rate), films
     if not animation.FFMpegWriter.isAvailable():
         raise FileNotFoundError(
             "replay: a film .mp4 is written by the program ffmpeg, which is not installed or not on the PATH; "
             "install it, or give a path that ends in .gif."
         )
-    return animation.FFMpegWriter(fps=rate)
+    return animation.FFMpegWriter(fps=rate), films
 
 
 def _film(figure: Any, settings: Settings, recording: Recording) -> Callable[[int], None]:

@@ -6,6 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 from pretence import ACTUAL, image
@@ -169,6 +170,20 @@ class TestReplay:
         monkeypatch.setenv("PATH", "")
         with pytest.raises(FileNotFoundError, match=r"\.mp4 is written by the program ffmpeg, which is not installed"):
             gn.replay(recording, "film.mp4")
+
+    def test_it_is_found_where_the_user_says_and_all_other_settings_are_plain(self, monkeypatch):
+        recording, _ = recorded(epochs=2, every=1)
+        real, seen = module._film, []
+
+        def film(*arguments):
+            seen.append((matplotlib.rcParams["animation.ffmpeg_path"], matplotlib.rcParams["font.size"]))
+            return real(*arguments)
+
+        monkeypatch.setattr(module, "_film", film)
+        with matplotlib.rc_context({"animation.ffmpeg_path": "/opt/ffmpeg", "font.size": 30}):
+            gn.replay(recording, "film.gif", seconds=0.2)
+            assert matplotlib.rcParams["font.size"] == 30
+        assert seen == [("/opt/ffmpeg", matplotlib.rcParamsDefault["font.size"])]
 
     @pytest.mark.parametrize(
         ("path", "seconds", "words"),
