@@ -95,7 +95,7 @@ class GradientPanel:
         longest = max(len(layer) for layer in self.norms) * 0.62 * SMALL + 16
         share = float(np.clip(longest / (ax.get_window_extent().width * 72 / ax.figure.dpi), 0.05, 0.5))
         ax.set_xlim(first, last + (last - first) * share / (1 - share))
-        ticks = MaxNLocator(nbins=6, integer=True).tick_values(first, last)
+        ticks = np.asarray(MaxNLocator(nbins=6, integer=True).tick_values(first, last))
         ax.set_xticks(ticks[(first <= ticks) & (ticks <= last)])  # none where only names stand
         self._name_lines(values, self.steps[-1])
 
