@@ -81,11 +81,12 @@ class TestRecording:
             other.remember({**dict.fromkeys(recording.memory()), **file})
         other.losses = recording.losses
         assert (other.moments, other.every) == (recording.moments, recording.every)
+        np.testing.assert_array_equal(other.kept["train"], recording.kept["train"])
         np.testing.assert_array_equal(other.view(1).validation.predicted, recording.view(1).validation.predicted)
 
     def test_a_resumed_training_has_the_recording_of_one_that_was_never_stopped(self, tmp_path):
         def train(epochs, name):
-            recording, checkpoint = gn.Recording(every=2), gn.Checkpoint(tmp_path / name, every=1, resume=True)
+            recording, checkpoint = gn.Recording(every=2, rows=4), gn.Checkpoint(tmp_path / name, every=1, resume=True)
             settings = {"validation": (X[:3], Y[:3]), "epochs": epochs, "callbacks": [recording, checkpoint]}
             gn.fit(MODEL, MODEL.init(0, X), X, Y, **settings)
             return recording
