@@ -72,11 +72,13 @@ def karate(plot_of, *callbacks):
 
 
 def small(path, width=1440):
-    """Halve the file: fewer pixels, and a palette, which flat colours do not miss."""
+    """Fewer pixels; and where that is not enough, a palette."""
     picture = Image.open(path).convert("RGB")
     if picture.width > width:
         picture = picture.resize((width, round(picture.height * width / picture.width)), Image.Resampling.LANCZOS)
-    picture.quantize(96, dither=Image.Dither.NONE).save(path, optimize=True)
+    picture.save(path, optimize=True)
+    if path.stat().st_size > 150_000:
+        picture.quantize(255, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path.name:22} {path.stat().st_size / 1024:5.0f} kB")
 
 
