@@ -153,6 +153,7 @@ from graphnn.minimizers import least_squares, minimize
 from graphnn.ops import elu, gelu, identity, leaky_relu, relu, selu, shifted_softplus, sigmoid, silu, softplus, tanh
 from graphnn.optim import adam, adamw, clipped, frozen, momentum, nesterov, per_module, rmsprop, scaled, sgd
 from graphnn.training.callbacks import EarlyStopping, Progress
+from graphnn.training.diagnosis import TrainingWarning, diagnose
 from graphnn.training.fit import fit, predict, steps
 from graphnn.training.history import History
 from graphnn.training.live import LivePlot
@@ -275,6 +276,7 @@ __all__ = [
     "Tied",
     "TopKPool",
     "TrainingDiverged",
+    "TrainingWarning",
     "Trajectory",
     "TransformerConv",
     "VirtualNode",
@@ -291,6 +293,7 @@ __all__ = [
     "constant",
     "cross_entropy",
     "datasets",
+    "diagnose",
     "diff",
     "elu",
     "fit",

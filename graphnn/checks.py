@@ -39,19 +39,23 @@ class GraphError(ValueError):
 class TrainingDiverged(ArithmeticError):
     """Training met a number that is not finite; the message says where.
 
-    ``.step`` is the step, ``.name`` the culprit, ``.params`` the parameters of the last good step.
+    ``.step`` is the step, ``.name`` the culprit, ``.layer`` its layer, ``.index`` the number of the graph, or of the row
+    of an array, in the user's data (None where it is none or all of them), ``.params`` the parameters of the last good
+    step.
 
     >>> error = TrainingDiverged("step 3: the loss is nan", 3, "the loss", {})
     >>> error.step, error.name
     (3, 'the loss')
     """
 
-    def __init__(self, message: str, step: int, name: str, params: Params):
+    def __init__(
+        self, message: str, step: int, name: str, params: Params, layer: str | None = None, index: int | None = None
+    ):
         super().__init__(message)
-        self.step, self.name, self.params = step, name, params
+        self.step, self.name, self.params, self.layer, self.index = step, name, params, layer, index
 
     def __reduce__(self) -> tuple:
-        return TrainingDiverged, (self.args[0], self.step, self.name, self.params)
+        return TrainingDiverged, (self.args[0], self.step, self.name, self.params, self.layer, self.index)
 
 
 def numbers(value: Array, attribute: str) -> np.ndarray:

@@ -27,7 +27,6 @@ from graphnn.batch import Batch
 from graphnn.checks import listing, nearest
 from graphnn.convert import pack
 from graphnn.initializers import Initializer, generator
-from graphnn.ops import SparseMatrix
 from graphnn.types import Array, Params
 
 USE_OPS = "use gn.ops.where, gn.ops.concatenate and the like, or autograd.numpy, instead of numpy"
@@ -468,23 +467,3 @@ def dense_features(graphs: Any) -> Array:
 def with_features(graphs: Any, h: Any) -> Any:
     """Return the batch with new node features, or just the new array."""
     return graphs.replace(nodes=h) if isinstance(graphs, Batch) else h
-
-
-def first_not_finite(model: Layer, params: Params, graphs: Any, *, train: bool = False, rng: Rng = None) -> str:
-    """Say where numbers stop being finite: the first such parameter, else the first layer that makes one."""
-    for name, value in params.items():
-        if np.asarray(value).dtype.kind == "f" and not np.isfinite(value).all():
-            return f"parameter {name!r}"
-    culprit: list[str] = []
-
-    def watch(path: str, out: Any) -> None:
-        for array in parts_of(out):
-            numbers = array.values if isinstance(array, SparseMatrix) else array
-            if not culprit and not np.isfinite(numbers).all():
-                culprit.append(f"the output of layer {path or type(model).__name__!r}")
-
-    call = Call(params, train, rng)
-    call.watch = watch
-    with np.errstate(all="ignore"):
-        model(Scope(call), as_input(graphs))
-    return culprit[0] if culprit else "the loss"

@@ -92,6 +92,7 @@ class TestScikitLearnsTools:
         scores = self.selection.cross_val_score(GraphRegressor(epochs=10), give(GRAPHS), BOILING[:, 0], cv=3)
         np.testing.assert_allclose(scores, wanted, rtol=1e-9)
 
+    @pytest.mark.filterwarnings("ignore:targets unscaled")  # small() has no Rescale, and loses for it
     def test_a_grid_of_epochs_and_models(self):
         grid = {"epochs": [1, 60], "model": [None, small()]}
         search = self.selection.GridSearchCV(GraphRegressor(), grid, cv=2).fit(GRAPHS, BOILING[:, 0])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import graphnn as gn
-from graphnn.layer import Call, Onlooker, Scope, first_not_finite
+from graphnn.layer import Call, Onlooker, Scope
 
 
 @dataclass(frozen=True)
@@ -200,27 +200,6 @@ def test_a_model_may_take_a_dict_of_inputs():
     assert {value.dtype for value in params.values()} == {np.dtype(float)}
     pooled = np.concatenate([gn.SumPool()({}, batch), inputs["table"]], axis=1)
     np.testing.assert_allclose(Sides()(params, inputs)["both"], pooled @ params["dense.weight"], rtol=1e-13)
-    bad = {**params, "dense.bias": np.full(2, np.inf)}
-    assert first_not_finite(Sides(), bad, inputs) == "parameter 'dense.bias'"
-    huge = {**params, "dense.weight": np.full((5, 2), 1e308)}
-    assert first_not_finite(Sides(), huge, inputs) == "the output of layer 'dense'"
-
-
-class TestFirstNotFinite:
-    model = gn.Sequential(gn.GraphConv(2), half := gn.Dense(2), gn.Nodes())
-    params = model.init(0, batch)
-
-    def test_a_parameter_comes_first(self):
-        bad = {**self.params, "1.dense.bias": np.array([np.nan, 0.0])}
-        assert first_not_finite(self.model, bad, batch) == "parameter '1.dense.bias'"
-
-    def test_then_the_first_layer_to_make_one(self):
-        huge = {**self.params, "1.dense.weight": np.full((2, 2), 1e308)}
-        huge["0.graphconv.weight"] = np.full((3, 2), 1e200)
-        assert first_not_finite(self.model, huge, batch) == "the output of layer '1.dense'"
-
-    def test_else_the_loss(self):
-        assert first_not_finite(self.model, self.params, batch) == "the loss"
 
 
 def test_a_layer_without_forward_says_so():
@@ -271,14 +250,6 @@ def test_numpy_in_an_activation_names_the_layer():
 def test_the_name_of_an_activation_is_answered_with_the_function():
     with pytest.raises(TypeError, match=r"layer '0\.dense': activation 'relu' is a str; pass the function"):
         gn.Sequential(gn.Dense(2, "relu")).init(0, np.ones((3, 2)))
-
-
-def test_nested_outputs_are_searched_for_the_first_number_that_is_not_finite():
-    class Nested(gn.Layer):
-        def forward(self, params, x):
-            return {"a": x, "b": (x, (x / params("zero", (), gn.zeros),))}
-
-    assert first_not_finite(Nested(), {"zero": np.zeros(())}, np.ones((2, 1))) == "the output of layer 'Nested'"
 
 
 def test_a_hint_neither_stops_twice_nor_names_what_is_in_its_place():

@@ -22,12 +22,14 @@ class Data:
     inputs: a Batch, an array with one example a row, or a dict of such
     targets: an array, or a dict of arrays;  mask: which of them count
     per: what a target belongs to, "graph", "node" or "edge"
+    examples: of a mini-batch, which of the user's examples these are; None where they are all
     """
 
     inputs: Any
     targets: Any
     per: str
     mask: np.ndarray | None = None
+    examples: np.ndarray | None = None
 
     @property
     def n_examples(self) -> int:
@@ -40,7 +42,8 @@ class Data:
         inputs = take_examples(self.inputs, index)
         rows = index if self.per == "graph" else self._rows(index)
         mask = None if self.mask is None else self.mask[rows]
-        return Data(inputs, take_examples(self.targets, rows), self.per, mask)
+        examples = index if self.examples is None else self.examples[index]
+        return Data(inputs, take_examples(self.targets, rows), self.per, mask, examples)
 
     def digest(self) -> str:
         """Return a SHA-256 of all numbers: the same for the same examples in the same order.

@@ -21,11 +21,12 @@ import numpy as np
 from graphnn import ops
 from graphnn.autodiff import Tape
 from graphnn.batch import Batch
-from graphnn.checks import TrainingDiverged
-from graphnn.layer import Layer, first_not_finite, names_read
+from graphnn.layer import Layer, names_read
 from graphnn.losses import mean_squared_error
 from graphnn.optim import Optimizer, adam, step_sizes
+from graphnn.training.culprit import all_finite, gradient_diverged, loss_diverged, squares
 from graphnn.training.data import Data, make_data, make_inputs, n_examples_of, take_examples, validation_parts
+from graphnn.training.diagnosis import Diagnosis
 from graphnn.training.history import History
 from graphnn.training.run import Loss, Run, moving, number
 from graphnn.training.several import per_loss
@@ -121,8 +122,9 @@ def fit(
     A Rescale layer in the model is set from the training targets first. The dict may hold more than the model reads:
     floating extras get the gradient of the loss, anything else passes through as it is. KeyError is raised for a
     name that looks like a misspelt one of the model. A loss or gradient that is not finite stops the training with
-    TrainingDiverged, which names the step and the first parameter or layer concerned. Ctrl-C ends the training with
-    what has been learned so far; history.stopped says so.
+    TrainingDiverged, which names the step, the first parameter or layer and the graph concerned. A training that runs
+    but does not learn is told of by a TrainingWarning with its cause and a remedy, also in history.findings; see
+    `diagnose`. Ctrl-C ends the training with what has been learned so far; history.stopped says so.
 
     >>> from graphnn import Dense, sgd
     >>> x, y = np.array([[0.0], [1.0]]), np.array([[1.0], [3.0]])
@@ -343,6 +345,7 @@ def _loop(run: Run, ask: _Callbacks) -> Generator[Run, None, Run]:
     failure: BaseException | None = None
     try:
         ask.begin(run)
+        run.diagnosis = Diagnosis(run)
         while run.epoch < run.n_epochs:
             if not run.now.batch:  # else an epoch begun by a run before this goes on
                 run.began = time.perf_counter()
@@ -352,6 +355,7 @@ def _loop(run: Run, ask: _Callbacks) -> Generator[Run, None, Run]:
             if not run.now.batch:
                 break
             _close_epoch(run, ask)
+        run.diagnosis.close(run)
     except GeneratorExit:
         pass
     except KeyboardInterrupt as interrupt:
@@ -392,7 +396,7 @@ def _step(run: Run, part: Data, position: int, ask: _Callbacks) -> bool:
         predictions, updates = run.model.apply({**run.params, **moving}, part.inputs, train=True, rng=rng)
         return run.losses_of(predictions, part), (predictions, updates)
 
-    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found and named below
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what is not finite is found and named below
         tape = Tape(objective, moving(run.params))
     losses, (predictions, updates) = tape.output
     run.inputs, run.predictions, run.targets = part.inputs, _read_only(predictions), _read_only(part.targets)
@@ -402,30 +406,17 @@ def _step(run: Run, part: Data, position: int, ask: _Callbacks) -> bool:
     }
     run.value = sum(run.losses.values())
     if not np.isfinite(run.value):
-        culprit = first_not_finite(run.model, run.params, part.inputs, train=True, rng=rng)
-        raise TrainingDiverged(
-            f"step {run.step}: the loss is {run.value}; "
-            f"the first numbers that are not finite are in {culprit}. "
-            "Lower the step size, or look at the inputs and targets of this mini-batch.",
-            run.step,
-            culprit,
-            run.last_good,
-        )
+        raise run.diagnosis.explain(run, loss_diverged(run, part, rng))
     if ask("after_forward", run):
         return False
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         by_loss = {name: tape.gradient(partial(_pick, name)) for name in losses}
     run.loss_grads = by_loss if several else {}
     run.grads = _sum(list(by_loss.values()))
-    for name, gradient in run.grads.items():
-        if not np.isfinite(gradient).all():
-            raise TrainingDiverged(
-                f"step {run.step}: the gradient of {name!r} is not finite (loss {run.value:.4g}). "
-                "The parameters of the last good step are in the error's .params.",
-                run.step,
-                name,
-                run.last_good,
-            )
+    sums = squares(run.grads)
+    if not all_finite(run.grads, sum(sums.values())):
+        raise run.diagnosis.explain(run, gradient_diverged(run, part, rng))
+    run.diagnosis.look(run, sums, part)
     if ask("after_backward", run):
         return False
     run.last_good = run.params

@@ -21,6 +21,7 @@ class History:
     losses: {name: of every epoch}, the parts of `loss`, where `fit` was given several losses
     step_sizes: {name: at the last step of every epoch}, as many as the optimiser has
     seconds: wall time of every epoch;  stopped: why training ended early, None if it did not
+    findings: what kept it from learning, each with a remedy; none is good news
     best_epoch: where the validation loss (else the loss) was lowest; epoch 0 is the first. None without epochs
 
     >>> history = History(loss=[4.0, 1.0, 2.0], seconds=[0.5, 0.5, 0.5])
@@ -40,6 +41,7 @@ class History:
     step_sizes: dict[str, list[float]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     stopped: str | None = None
+    findings: list[str] = field(default_factory=list)
 
     @property
     def best_epoch(self) -> int | None:
@@ -50,15 +52,17 @@ class History:
         """Return all of it as a flat dict, its numbers in arrays, from which `remember` makes it again bit by bit.
 
         >>> sorted(History(steps=[0.5], metrics={"rmse": [0.1]}).memory())
-        ['loss', 'metrics/rmse', 'seconds', 'steps', 'stopped', 'validation_loss']
+        ['findings', 'loss', 'metrics/rmse', 'seconds', 'steps', 'stopped', 'validation_loss']
         """
         flat: dict[str, Any] = {}
         for f in fields(self):
             value = getattr(self, f.name)
             if isinstance(value, dict):
                 flat.update({f"{f.name}/{name}": np.array(numbers, float) for name, numbers in value.items()})
+            elif isinstance(value, list) and f.name != "findings":
+                flat[f.name] = np.array(value, float)
             else:
-                flat[f.name] = np.array(value, float) if isinstance(value, list) else value
+                flat[f.name] = value
         return flat
 
     def remember(self, memory: Mapping[str, Any]) -> None:
@@ -67,6 +71,8 @@ class History:
             if isinstance(getattr(self, f.name), dict):
                 names = dict.fromkeys([*getattr(self, f.name), *below(memory, f.name)])
                 setattr(self, f.name, {name: _floats(memory[f"{f.name}/{name}"]) for name in names})
+            elif f.name == "findings":
+                self.findings = [str(word) for word in memory[f.name]]
             elif isinstance(getattr(self, f.name), list):
                 setattr(self, f.name, _floats(memory[f.name]))
             else:

@@ -85,6 +85,7 @@ class Run:
         parts = loss if isinstance(loss, Mapping) else ()
         self.history = History(metrics={name: [] for name in metrics}, losses={name: [] for name in parts})
         self.metrics = metrics
+        self.diagnosis: Any = None
         self.trained = self.now  # where the last step has led, whatever parameters the callbacks choose at the end
         self.settled = True  # whether all callbacks know of the last step
         self.began = perf_counter()  # when this epoch would have begun, had nothing come between
@@ -171,6 +172,11 @@ class Run:
         if data.mask is None:
             return {name: loss(predictions, data.targets) for name, loss in losses.items()}
         return {name: loss(predictions, data.targets, mask=data.mask) for name, loss in losses.items()}
+
+    def total_loss_of(self, predictions: Any, data: Data) -> Array:
+        """Return the loss, of several losses the sum."""
+        losses = list(self.losses_of(predictions, data).values())
+        return losses[0] if len(losses) == 1 else sum(losses)
 
     def _metric_of(self, name: str, predictions: Any, data: Data) -> float:
         metric = self.metrics[name]

@@ -466,7 +466,7 @@ def test_a_thousand_steps_leave_a_thousand_floats():
     assert len(history.steps) == len(history.loss) == 1000
     assert {type(number) for number in numbers_of(history)} == {float}
     assert set(vars(history)) == {
-        "steps", "loss", "validation_loss", "metrics", "losses", "step_sizes", "seconds", "stopped",
+        "steps", "loss", "validation_loss", "metrics", "losses", "step_sizes", "seconds", "stopped", "findings",
     }  # fmt: skip
     np.testing.assert_allclose(params["weight"].ravel(), [1, -2, 0.5], atol=1e-6)  # the plane the targets lie in
     np.testing.assert_allclose(params["bias"], 1, atol=1e-6)
@@ -760,7 +760,7 @@ class TestDivergence:
         error = self.diverge(gn.Dense(1), params, x, y, loss=root_mean_square)
         assert (error.step, error.name) == (0, "weight")
         assert str(error) == (
-            "step 0: the gradient of 'weight' is not finite (loss 0). "
+            "step 0: the gradient of 'weight' is not finite, first for row 0 (loss 0). "
             "The parameters of the last good step are in the error's .params."
         )
 
