@@ -39,9 +39,9 @@ class GraphError(ValueError):
 class TrainingDiverged(ArithmeticError):
     """Training met a number that is not finite; the message says where.
 
-    ``.step`` is the step, ``.name`` the culprit, ``.layer`` its layer, ``.index`` the number of the graph, or of the row
-    of an array, in the user's data (None where it is none or all of them), ``.params`` the parameters of the last good
-    step.
+    ``.step`` is the step, ``.name`` the culprit, ``.layer`` its layer, ``.index`` the number of the graph, or of the
+    row of an array, in the user's data (None where it is none or all of them), ``.params`` the parameters of the last
+    good step.
 
     >>> error = TrainingDiverged("step 3: the loss is nan", 3, "the loss", {})
     >>> error.step, error.name
