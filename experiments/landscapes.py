@@ -72,7 +72,7 @@ def draw(path, surfaces):
     figure = Figure(figsize=(10.5, 9.6), layout="constrained", dpi=100)
     axes = figure.subplots(len(ARCHITECTURES), len(ACTIVATIONS))
     for ax, (title, surface) in zip(axes.ravel(), surfaces.items(), strict=True):
-        surface.draw(ax=ax, title=title, axes=("", ""), name="mean squared error")
+        surface.plot(ax=ax, title=title, axes=("", ""), name="mean squared error")
     figure.savefig(path)
 
 

@@ -48,10 +48,10 @@ def main():
         1, 2, width_ratios=(1, 1.1), left=0.07, right=0.97, bottom=0.22, top=0.92, wspace=0.02
     )
     flat = figure.add_subplot(left)
-    surface.draw(ax=flat, path=plane.path, axes=axes, name="mean squared error (°C²)", title="The way of a training")
+    surface.plot(ax=flat, path=plane.path, axes=axes, name="mean squared error (°C²)", title="The way of a training")
     relief = figure.add_subplot(right, projection="3d")
     relief.set_box_aspect((1, 1, 0.8), zoom=1.12)
-    surface.draw(
+    surface.plot(
         ax=relief, relief=True, path=plane.path, axes=axes, name="mean squared error (°C²)", title="in its landscape"
     )
     figure.savefig(Path(__file__).with_suffix(".png"), metadata={"Software": None}, pil_kwargs={"optimize": True})

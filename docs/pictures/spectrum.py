@@ -30,7 +30,7 @@ def main():
         figure.subplots(1, 2), (start, trained), ("Before training", "After training"), strict=True
     ):
         spectrum = gn.spectral_density(loss, params)
-        spectrum.draw(ax=ax, title=f"{title}, loss {loss(params):.0f} °C²")
+        spectrum.plot(ax=ax, title=f"{title}, loss {loss(params):.0f} °C²")
         values, _ = gn.hessian_eigenvalues(loss, params, k=4, which="both")
         print(title, spectrum, values.round(3))
     figure.savefig(Path(__file__).with_suffix(".png"), metadata={"Software": None})

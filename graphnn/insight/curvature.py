@@ -161,14 +161,14 @@ class Spectrum:
         share = (within * self.weights).sum(axis=-1).mean(axis=-1)
         return share if share.ndim else float(share)
 
-    def draw(self, *, ax: Axes | None = None, title: str | None = None) -> Axes:
+    def plot(self, *, ax: Axes | None = None, title: str | None = None) -> Axes:
         """Draw how many eigenvalues lie where, both axes logarithmic, across to either side of zero.
 
         Closer to zero than Lanczos tells apart the axis is linear.  ax: where to draw, a new pyplot figure if None
 
         >>> from matplotlib.figure import Figure
         >>> spectrum = spectral_density(lambda p: (p["a"] ** 2).sum(), {"a": np.ones(5)})
-        >>> spectrum.draw(ax=Figure().subplots()).get_xlabel()
+        >>> spectrum.plot(ax=Figure().subplots()).get_xlabel()
         'eigenvalue of the Hessian'
         """
         return draw_spectrum(self, ax=ax, title=title)

@@ -13,71 +13,121 @@ from graphnn.types import Array
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+LINE = 1.25  # height of a line of text, in its size
 
-def named_curves(ax: Axes, x: Sequence[float] | Array, curves: Mapping[str, Any], xlabel: str, ylabel: str) -> Axes:
-    """Draw curves (n,) over x (n,) on a logarithmic axis, from dark to light in their order, named where they end.
 
-    Values of zero and below have no logarithm and leave a gap; a curve of nothing else has its name below.
+class NamedCurves:
+    """Curves on a logarithmic axis, from dark to light in their order, named where they end; drawn again and again.
+
+    Values of zero and below have no logarithm and leave a gap; a curve of nothing else has no name.
 
     >>> from matplotlib.figure import Figure
-    >>> ax = named_curves(Figure().subplots(), [0, 1], {"first": [1.0, 0.1], "second": [0.0, 2.0]}, "step", "norm")
+    >>> ax = Figure().subplots()
+    >>> NamedCurves(ax, "step", "norm").update([0, 1], {"first": [1.0, 0.1], "second": [0.0, 2.0]})
     >>> [text.get_text() for text in ax.texts], ax.get_yscale()
     (['first', 'second'], 'log')
     """
-    from matplotlib import colormaps
-    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-    ink, _ = prepare(ax, xlabel, ylabel)
-    ax.set_yscale("log")
-    ax.grid(axis="y", color=ink, alpha=0.08, linewidth=0.8)
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    ax.yaxis.set_major_locator(LogLocator(numticks=7))
-    ax.yaxis.set_minor_locator(NullLocator())
-    colors = colormaps["viridis"](np.linspace(0, 0.76, max(len(curves), 2)))  # the lightest is no ink
-    ends = []
-    for color, values in zip(colors, curves.values(), strict=False):
-        y = np.where(np.asarray(values, float) > 0, np.asarray(values, float), np.nan)
-        ax.plot(x, y, color=color, linewidth=1.5, marker="o" if len(y) == 1 else "", markersize=4)
-        shown = y[np.isfinite(y)]
-        ends.append(np.log10(shown[-1]) if len(shown) else np.nan)
-    _name_ends(ax, list(curves), colors, np.array(ends))
-    return ax
+    def __init__(self, ax: Axes, xlabel: str, ylabel: str) -> None:
+        from matplotlib.ticker import LogLocator, NullLocator
+
+        self.ax = ax
+        self.lines: dict[str, Any] = {}
+        self.names: dict[str, Any] = {}
+        self.ink, _ = prepare(ax, xlabel, ylabel)
+        ax.set_yscale("log")
+        ax.yaxis.set_major_locator(LogLocator(numticks=6))
+        ax.yaxis.set_minor_locator(NullLocator())
+        ax.grid(axis="y", color=self.ink, alpha=0.08, linewidth=0.8)
+
+    def update(self, x: Sequence[float], curves: Mapping[str, Any]) -> None:
+        """Show these curves (n,) over x (n,); those that were there before keep their order."""
+        for name in curves:
+            if name not in self.lines:
+                (self.lines[name],) = self.ax.plot([], [], linewidth=1.4, markersize=4)
+                leader = {"arrowstyle": "-", "linewidth": 1.0, "shrinkB": 0}
+                self.names[name] = self.ax.annotate(
+                    name, (0, 1), (0, 0), textcoords="offset points", size=SMALL, color=self.ink, va="center",
+                    annotation_clip=False, arrowprops=leader,
+                )  # fmt: skip
+        values = {name: _positive(curve) for name, curve in curves.items()}
+        known = np.concatenate([np.zeros(0), *values.values()])
+        known = known[np.isfinite(known)]
+        if not known.size:
+            return
+        self._paint()
+        for name, curve in values.items():
+            self.lines[name].set_data(x, curve)
+            self.lines[name].set_marker("o" if len(x) == 1 else "")
+        self._set_limits(x, np.log10(known.min()), np.log10(known.max()))
+        self._name_ends(values, x[-1])
+
+    def _paint(self) -> None:
+        from matplotlib import colormaps
+
+        shades = colormaps["viridis"](np.linspace(0, 0.8, max(len(self.lines), 2)))  # the lightest is no ink
+        for name, color in zip(self.lines, shades, strict=False):
+            self.lines[name].set_color(color)
+            self.names[name].arrow_patch.set_color(color)
+
+    def _set_limits(self, x: Sequence[float], low: float, high: float) -> None:
+        """Leave room for the names on the right, where no ticks stand."""
+        from matplotlib.ticker import MaxNLocator
+
+        pad = 0.06 * (high - low) or 0.3
+        self.ax.set_ylim(10 ** (low - pad), 10 ** (high + pad))
+        first, last = x[0], max(x[-1], x[0] + 1)
+        longest = max(map(len, self.lines)) * 0.62 * SMALL + 16
+        share = float(np.clip(longest / (self.ax.get_window_extent().width * 72 / self.ax.figure.dpi), 0.05, 0.5))
+        self.ax.set_xlim(first, last + (last - first) * share / (1 - share))
+        ticks = np.asarray(MaxNLocator(nbins=6, integer=True).tick_values(first, last))
+        self.ax.set_xticks(ticks[(first <= ticks) & (ticks <= last)])
+
+    def _name_ends(self, values: Mapping[str, Array], last: float) -> None:
+        """Write each name at the end of its curve, as high as its neighbours allow."""
+        scale = 72 / self.ax.figure.dpi
+        ends = {name: _last_finite(curve) for name, curve in values.items()}
+        order = sorted((name for name in ends if np.isfinite(ends[name])), key=ends.__getitem__)
+        heights = np.array([self.ax.transData.transform((last, ends[name]))[1] * scale for name in order])
+        frame = np.asarray(self.ax.get_window_extent().extents) * scale
+        places = spread_out(heights, LINE * SMALL, frame[1], frame[3])
+        for name, text in self.names.items():
+            text.set_visible(name in order)
+        for name, height, place in zip(order, heights, places, strict=True):
+            self.names[name].xy = (last, ends[name])
+            self.names[name].set_position((12, place - height))
 
 
-def _name_ends(ax: Axes, names: list[str], colors: Array, ends: Array) -> None:
-    """Write the names beside the right edge at the heights of the ends, pushed apart where they would overlap."""
-    if not len(names):
-        return
-    bottom, top = np.log10(ax.get_ylim())
-    height = ax.get_window_extent().height / ax.figure.dpi * 72  # in points
-    ends = np.where(np.isfinite(ends), ends, bottom)
-    wanted = (ends - bottom) / (top - bottom) * height
-    pushed = spread_out(wanted, SMALL + 2.5, 0.0, height) - wanted
-    for name, color, end, push in zip(names, colors, ends, pushed, strict=False):
-        ax.annotate(
-            name, (1, 10**end), (6, push), xycoords=("axes fraction", "data"), textcoords="offset points", va="center",
-            color=color, size=SMALL, annotation_clip=False,
-        )  # fmt: skip
+def spread_out(heights: Array, gap: float, low: float, high: float) -> Array:
+    """Move sorted heights apart so that neighbours are `gap` or more apart, near where they were, within low..high.
 
+    If there is no room for all, the gap shrinks.
 
-def spread_out(wanted: Array, gap: float, low: float, high: float) -> Array:
-    """Return places as near to those wanted as can be that are `gap` apart, in the same order, between two bounds.
-
-    Closer than `gap` where there is no room for all.
-
-    >>> spread_out(np.array([5.0, 5.0, 1.0]), 2.0, 0.0, 10.0)
-    array([4., 6., 1.])
+    >>> spread_out(np.array([1.0, 1.0, 5.0]), 1.0, 0.0, 10.0).tolist()
+    [0.5, 1.5, 5.0]
     """
-    order = np.argsort(wanted, kind="stable")
-    gap = min(gap, (high - low) / max(len(wanted) - 1, 1))
-    # With the gaps taken out, what remains must only not fall: the mean of each run that does is nearest to it.
-    level = wanted[order] - gap * np.arange(len(wanted))
-    runs: list[list[float]] = []
-    for value in level:
-        runs.append([float(value)])
-        while len(runs) > 1 and np.mean(runs[-2]) > np.mean(runs[-1]):
-            runs[-2:] = [runs[-2] + runs[-1]]
-    flat = np.concatenate([np.full(len(run), np.mean(run)) for run in runs])
-    places = np.empty(len(wanted))
-    places[order] = np.clip(flat, low, high - gap * (len(wanted) - 1)) + gap * np.arange(len(wanted))
-    return places
+    if not len(heights):
+        return heights
+    gap = min(gap, (high - low) / len(heights))
+    offsets = gap * np.arange(len(heights))
+    # Subtracting the gaps leaves a regression to a rising sequence, which pooling of neighbours solves exactly.
+    blocks: list[list[float]] = []
+    for value in heights - offsets:
+        blocks.append([value, 1])
+        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
+            value_, count = blocks.pop()
+            total = blocks[-1][1] + count
+            blocks[-1] = [(blocks[-1][0] * blocks[-1][1] + value_ * count) / total, total]
+    rising = np.repeat([block[0] for block in blocks], [int(block[1]) for block in blocks])
+    return np.clip(rising, low + gap / 2, high - gap / 2 - offsets[-1]) + offsets
+
+
+def _positive(values: Any) -> Array:
+    """As an array, with NaN for what a logarithmic axis cannot show."""
+    array = np.asarray(values, float)
+    return np.where(np.isfinite(array) & (array > 0), array, np.nan)
+
+
+def _last_finite(curve: Array) -> float:
+    finite = curve[np.isfinite(curve)]
+    return float(finite[-1]) if finite.size else np.nan

@@ -2,12 +2,12 @@
 
 directions = random_directions(params)                         # filter-normalised, Li et al. 2018
 surface = loss_landscape(loss, params, directions)
-surface.draw(); surface.draw(relief=True)
+surface.plot(); surface.plot(relief=True)
 
 trajectory = Trajectory()                                      # a callback of fit
 plane = trajectory.plane()                                     # the two directions it moved most in
 surface = loss_landscape(loss, plane.center, plane.directions, plane.spans())
-surface.draw(path=plane.path)
+surface.plot(path=plane.path)
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Landscape:
         along = np.unravel_index(index, self.values.shape)[::-1]
         return tuple(float(span[i]) for span, i in zip(self.spans, along, strict=True))
 
-    def draw(
+    def plot(
         self,
         *,
         ax: Axes | None = None,
@@ -99,7 +99,7 @@ class Landscape:
 
         >>> from matplotlib.figure import Figure
         >>> surface = Landscape(np.array([[3.0, 2.0], [1.0, 2.0]]), (np.array([0.0, 1.0]), np.array([0.0, 1.0])))
-        >>> surface.draw(ax=Figure().subplots(), axes=("v", "w")).get_xlabel()
+        >>> surface.plot(ax=Figure().subplots(), axes=("v", "w")).get_xlabel()
         'v'
         """
         path = None if path is None else np.asarray(path, float)

@@ -3,7 +3,7 @@
 trajectory = Trajectory()  # a callback of fit
 plane = trajectory.plane()  # the two directions it moved most in
 surface = loss_landscape(loss, plane.center, plane.directions, plane.spans())
-surface.draw(path=plane.path)
+surface.plot(path=plane.path)
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphnn.insight.curves import named_curves
+from graphnn.insight.curves import NamedCurves
 from graphnn.insight.lettering import entitle
 from graphnn.insight.params import BLOCKS, Table
 from graphnn.layer import Call, Scope, as_input, parts_of
@@ -157,7 +157,7 @@ class GradientMonitor:
             grown = map(ratio, norms["change"], norms["weight"])
             curves[layer or "model"] = norms["grad norm"] if what == "grad norm" else np.array(list(grown))
         ylabel = "norm of the gradient" if what == "grad norm" else "change / weight, each step"
-        named_curves(ax, self.steps, curves, "step", ylabel)
+        NamedCurves(ax, "step", ylabel).update(self.steps, curves)
         entitle(ax, title)
         return ax
 

@@ -191,7 +191,7 @@ class TestDensity:
 
     def test_the_picture_counts_eigenvalues(self):
         every = np.array([-3.0, -1, 0.25, 0.5, 2, 4, 7, 3000])
-        ax = gn.spectral_density(*quadratic(every)[:2]).draw(ax=Figure().subplots(), title="T")
+        ax = gn.spectral_density(*quadratic(every)[:2]).plot(ax=Figure().subplots(), title="T")
         shown = ax.patches[0].get_data()
         assert shown.values[shown.values > shown.baseline].sum() == pytest.approx(8, rel=1e-6)
         assert {text.get_text() for text in ax.texts} == {"lowest −3.00", "highest 3000"}
@@ -200,7 +200,7 @@ class TestDensity:
     @pytest.mark.parametrize("values", [[2.0, 2.0], [0.0, 0.0], [-5.0, -1.0]])
     def test_the_picture_of_little(self, values):
         row = np.array([values])
-        ax = Spectrum(row, np.array([[0.5, 0.5]]), 0 * row, 2).draw(ax=Figure().subplots())
+        ax = Spectrum(row, np.array([[0.5, 0.5]]), 0 * row, 2).plot(ax=Figure().subplots())
         ax.figure.savefig(io.BytesIO(), format="png")
 
 

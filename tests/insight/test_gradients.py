@@ -6,12 +6,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from graphnn.insight.gradients import KEPT, GradientPanel, spread_out
+from graphnn.insight.gradients import KEPT, GradientPanel
 
 VIEW = SimpleNamespace(x="epoch")
 
@@ -72,7 +70,7 @@ def test_lines_and_names_are_drawn_and_moved(ax):
         panel.draw(ax, VIEW)
         ax.figure.canvas.draw()
         counts.add(len(ax.get_children()))
-    assert panel.lines["a"].get_xydata().tolist() == [[0, 1.0], [1, 0.1], [2, 0.01], [3, 0.001]]
+    assert panel.curves.lines["a"].get_xydata().tolist() == [[0, 1.0], [1, 0.1], [2, 0.01], [3, 0.001]]
     assert [text.get_text() for text in ax.texts] == ["a", "b"]
     assert len(counts) == 1
     assert ax.get_ylim()[0] < 1e-3
@@ -99,17 +97,3 @@ def test_another_training_begins_empty(ax):
     panel.note(moment(0, a_weight=np.ones(1)))
     panel.begin()
     assert (panel.norms, panel.steps) == ({}, [])
-
-
-@given(st.lists(st.floats(-50, 150), min_size=1, max_size=12))
-def test_names_keep_their_distance_and_their_order_inside_the_frame(heights):
-    heights = np.sort(heights)
-    places = spread_out(heights, 10.0, 0.0, 100.0)
-    gap = min(10.0, 100.0 / len(heights))
-    assert (np.diff(places) >= gap - 1e-9).all()
-    assert places[0] >= gap / 2 - 1e-9
-    assert places[-1] <= 100 - gap / 2 + 1e-9
-
-
-def test_names_with_room_stay_where_they_are():
-    np.testing.assert_allclose(spread_out(np.array([20.0, 40.0, 80.0]), 10.0, 0.0, 100.0), [20, 40, 80])

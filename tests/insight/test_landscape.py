@@ -81,7 +81,7 @@ class TestLandscape:
         assert repr(curve) == "Landscape(3 values from 0 at (0) to 1 at (-1); 1 not finite)"
         nothing = Landscape(np.array([np.nan, np.inf]), (np.array([0.0, 1.0]),))
         assert repr(nothing) == "Landscape(2 values, none of them finite)"
-        ax = curve.draw(ax=Figure().subplots())
+        ax = curve.plot(ax=Figure().subplots())
         assert "not finite at 1 of 3 points" in [text.get_text() for text in ax.texts]
 
     @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def steep(n=7):
 class TestPictures:
     def test_contours_mark_the_lowest_point_and_both_ends_of_the_path(self):
         path = np.array([[-0.9, -0.9], [0.0, 0.5], [0.1, 0.2]])
-        ax = steep().draw(ax=Figure().subplots(), path=path, axes=("v", "w"), name="loss (eV)", title="T")
+        ax = steep().plot(ax=Figure().subplots(), path=path, axes=("v", "w"), name="loss (eV)", title="T")
         assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title(loc="left")) == ("v", "w", "T")
         words = [text.get_text() for text in ax.get_legend().get_texts()]
         assert words == ["start of the training", "its end", f"lowest on the grid, {steep().values.min():.2f}"]
@@ -304,11 +304,11 @@ class TestPictures:
     @pytest.mark.parametrize(("factor", "scale"), [(1.0, "log"), (0.2, "linear")])
     def test_scales_are_logarithmic_where_the_range_asks_for_it(self, factor, scale):
         curve = Landscape(np.exp(factor * np.linspace(0, 5, 9)), (np.linspace(0, 1, 9),))
-        assert curve.draw(ax=Figure().subplots()).get_yscale() == scale
+        assert curve.plot(ax=Figure().subplots()).get_yscale() == scale
 
     def test_the_relief_has_the_surface_of_the_logarithms(self):
         ax = Figure().add_subplot(projection="3d")
-        steep().draw(ax=ax, relief=True, path=np.zeros((2, 2)), name="loss")
+        steep().plot(ax=ax, relief=True, path=np.zeros((2, 2)), name="loss")
         low, high = ax.get_zlim()
         assert high == pytest.approx(np.log10(steep().values.max()), rel=0.05)
         assert low < np.log10(steep().values.min())
@@ -330,7 +330,7 @@ class TestPictures:
         span = np.linspace(-1, 1, len(values))
         figure = Figure()
         ax = figure.add_subplot(projection="3d" if relieved else None)
-        Landscape(values, (span, span)).draw(ax=ax, relief=relieved)
+        Landscape(values, (span, span)).plot(ax=ax, relief=relieved)
         figure.canvas.draw()
         bad = int((~np.isfinite(values)).sum())
         said = [text.get_text() for text in ax.texts if "finite" in text.get_text()]
@@ -339,20 +339,20 @@ class TestPictures:
     def test_without_an_ax_pyplot_makes_a_figure(self):
         from matplotlib import pyplot
 
-        for drawn in (steep().draw(), steep().draw(relief=True), Landscape(np.arange(3.0), (np.arange(3.0),)).draw()):
+        for drawn in (steep().plot(), steep().plot(relief=True), Landscape(np.arange(3.0), (np.arange(3.0),)).plot()):
             assert pyplot.fignum_exists(drawn.figure.number)
         pyplot.close("all")
 
     def test_errors(self):
         curve = Landscape(np.arange(3.0), (np.arange(3.0),))
         with pytest.raises(ValueError, match="a relief needs two directions, this landscape has one"):
-            curve.draw(relief=True)
+            curve.plot(relief=True)
         with pytest.raises(ValueError, match=r"a path of shape \(3, 2\) came for a landscape \(3,\)"):
-            curve.draw(path=np.zeros((3, 2)))
+            curve.plot(path=np.zeros((3, 2)))
         with pytest.raises(ValueError, match=r"a path of shape \(3,\) came for a landscape \(7, 7\)"):
-            steep().draw(path=np.zeros(3))
+            steep().plot(path=np.zeros(3))
         with pytest.raises(ValueError, match='a relief needs an ax of projection "3d"'):
-            steep().draw(relief=True, ax=Figure().subplots())
+            steep().plot(relief=True, ax=Figure().subplots())
 
     @pytest.mark.parametrize("ends", [(1.0, 30.0), (1e-9, 1e9), (0.011, 0.012), (-5.0, 3.0), (0.0, 0.0)])
     def test_round_levels_are_few_and_inside(self, ends):

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import graphnn as gn
-from graphnn.insight.curves import named_curves, spread_out
+from graphnn.insight.curves import NamedCurves
 from graphnn.training.monitor import layer_outputs, ratio, sparkline
 
 rng = np.random.default_rng(0)
@@ -213,24 +213,9 @@ def test_a_picture_with_a_line_for_each_layer(what):
 
 def test_a_picture_of_nothing_and_of_zeros():
     assert gn.GradientMonitor().plot(Figure().subplots()).lines[:] == []
-    ax = named_curves(Figure().subplots(), [0, 1], {"zero": [0.0, 0.0], "one": [1.0, 1.0]}, "step", "norm")
+    ax = Figure().subplots()
+    NamedCurves(ax, "step", "norm").update([0, 1], {"zero": [0.0, 0.0], "one": [1.0, 1.0]})
     assert np.isnan(ax.lines[0].get_ydata()).all()
-
-
-@pytest.mark.parametrize(
-    ("wanted", "expected"),
-    [
-        ([1, 5, 9], [1, 5, 9]),
-        ([5, 5], [4, 6]),
-        ([5, 5, 5.5], [3.166667, 5.166667, 7.166667]),
-        ([0, 0], [0, 2]),
-        ([10, 10, 10], [6, 8, 10]),
-        ([3], [3]),
-        ([5] * 11, list(range(11))),
-    ],
-)
-def test_names_are_spread_out(wanted, expected):
-    np.testing.assert_allclose(spread_out(np.array(wanted, float), 2.0, 0.0, 10.0), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(
