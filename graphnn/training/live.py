@@ -53,7 +53,7 @@ class LivePlot:
     (name, value). units: of the target. budget: share of the time that drawing may take: after a drawing of
     d seconds, the evaluation of the predictions included, the next one waits d / budget seconds. keep_open:
     leave the window standing at the end and wait there until it is closed. of: which output to draw in ``gn.fit``
-    where the model has several, its number or name.
+    where the model has several, its number or name; a pair such as (0, "y") where its target has another one.
 
     panels: more to draw below, such as `GradientPanel()` and `NodePanel(graph, scores)`, or objects of your own with a
     method ``draw(ax, view)``, which is called at every drawing, always with the same Axes; ``view.train`` and

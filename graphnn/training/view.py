@@ -144,8 +144,9 @@ def _of_run(run: Any, data: Any, predict: Callable[[], Any], of: Any) -> tuple[P
         return (mean, deviation), _known(targets, data.mask)
     predictions, targets = predict()
     if of is not None:
-        predictions = predictions[of]
-        targets = targets[of] if isinstance(targets, (dict, tuple)) else targets
+        output, target = of if isinstance(of, tuple) else (of, of)
+        predictions = predictions[output]
+        targets = targets[target] if isinstance(targets, (dict, tuple)) else targets
     elif isinstance(predictions, (dict, tuple)):
         names = list(predictions) if isinstance(predictions, dict) else list(range(len(predictions)))
         raise ValueError(f"LivePlot: the model has the outputs {names}; say which one to draw, such as of={names[0]!r}")

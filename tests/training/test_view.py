@@ -104,21 +104,32 @@ def both(predictions, targets):
 TARGETS = {"y": Y, "kind": np.arange(12) % 3}
 
 
-def test_of_several_outputs_one_is_drawn():
-    model = gn.Dense(2)
+class Named(Heads):
+    """The same two outputs by the names of their targets."""
 
-    def split(predictions, targets):
-        return gn.mean_squared_error(predictions, targets["y"])
+    def forward(self, params, graphs):
+        return dict(zip(("y", "kind"), super().forward(params, graphs), strict=True))
 
-    class Named(gn.Layer):
-        def forward(self, params, graphs):
-            return {"y": model(params.scope("y"), graphs)}
 
-    def by_name(predictions, targets):
-        return split(predictions["y"], targets)
+def both_by_name(predictions, targets):
+    return both((predictions["y"], predictions["kind"]), targets)
 
-    view, params = trained(Named(), {"y": Y}, loss=by_name, of="y")
-    np.testing.assert_allclose(view.train.predicted, Named()(params, X)["y"].ravel())
+
+@pytest.mark.parametrize(
+    ("model", "loss", "of", "key"),
+    [(Heads(), both, (0, "y"), 0), (Named(), both_by_name, "y", "y")],
+    ids=["pair", "name"],
+)
+def test_of_several_outputs_one_is_drawn(model, loss, of, key):
+    view, params = trained(model, TARGETS, loss=loss, of=of)
+    np.testing.assert_allclose(view.train.predicted, model(params, X)[key].ravel())
+    np.testing.assert_allclose(view.train.actual, Y.ravel())
+
+
+def test_of_several_outputs_classes_are_drawn_too():
+    view, params = trained(Named(), TARGETS, loss=both_by_name, of="kind")
+    right = Named()(params, X)["kind"].argmax(axis=1) == TARGETS["kind"]
+    assert view.train.accuracy == pytest.approx(right.mean())
 
 
 def test_several_outputs_without_a_choice_are_told_of():
