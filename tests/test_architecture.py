@@ -24,7 +24,7 @@ FLOORS = {
     "layer": 6, "layers.edges": 6, "propagation": 6, "losses": 6, "metrics": 6, "optim": 6, "schedules": 6,
     "splits": 6, "insight.plot": 6, "insight.panels": 6, "insight.params": 6, "insight.relief": 6,
     "insight.curves": 6, "insight.notes": 6, "insight.graphs": 6, "insight.confusion": 6, "insight.residuals": 6,
-    "insight.recording": 7, "insight.gradients": 7, "insight.nodes": 7, "layers": 7,
+    "insight.reading": 7, "insight.gradients": 7, "insight.nodes": 7, "layers": 7,
     "models": 8, "transforms": 8, "training": 8, "insight": 8, "chem": 8, "datasets": 8, "uncertainty": 8,
     "minimizers": 8, "demo.baselines": 8,
     "insight.tree": 9, "insight.drawing": 9, "estimators": 9, "architecture": 9, "archive": 9,

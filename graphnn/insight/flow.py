@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphnn.insight.notes import FEATURE
-from graphnn.insight.recording import Recording
+from graphnn.insight.reading import Reading
 from graphnn.insight.summary import shapes_of, what_is
 from graphnn.layer import Layer, as_input
 from graphnn.types import Params, is_statistic
@@ -18,7 +18,7 @@ def flow(model: Layer, graphs: Any, params: Params | None = None) -> Any:
     import networkx as nx
 
     data = as_input(graphs)
-    seen = Recording(model, model.init(0, data) if params is None else params, data, features=True)
+    seen = Reading(model, model.init(0, data) if params is None else params, data, features=True)
     edges = [
         (part if source == FEATURE else seen.uses[source].label, use.label)
         for use in seen.layers

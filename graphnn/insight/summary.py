@@ -8,7 +8,7 @@ import numpy as np
 
 from graphnn.batch import Batch
 from graphnn.insight.params import Table, counted, memory
-from graphnn.insight.recording import Recording, Use
+from graphnn.insight.reading import Reading, Use
 from graphnn.layer import Layer, as_input
 from graphnn.types import Params, is_statistic
 
@@ -16,7 +16,7 @@ from graphnn.types import Params, is_statistic
 def summary(model: Layer, graphs: Any, params: Params | None = None) -> Table:
     """Return what `Layer.summary` promises, which is also where it is explained."""
     data = as_input(graphs)
-    seen = Recording(model, model.init(0, data) if params is None else params, data, features=True)
+    seen = Reading(model, model.init(0, data) if params is None else params, data, features=True)
     work: dict[int | None, list[int]] = {}
     for step in seen.notes.steps:
         done = work.setdefault(step.use, [0, 0])

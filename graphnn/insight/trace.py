@@ -10,7 +10,7 @@ import numpy as np
 
 from graphnn.autodiff import value_and_grad
 from graphnn.insight.params import Table, counted, memory
-from graphnn.insight.recording import Loss, Recording, is_leaf
+from graphnn.insight.reading import Loss, Reading, is_leaf
 from graphnn.layer import Layer, Rng, as_input
 from graphnn.types import Params
 
@@ -58,7 +58,7 @@ def trace(
     data = as_input(graphs)
     times = []
     for _ in range(repeats + 1):
-        seen = Recording(model, params, data, loss=loss, train=train, rng=copy.deepcopy(rng))
+        seen = Reading(model, params, data, loss=loss, train=train, rng=copy.deepcopy(rng))
         times.append([(step.forward, step.backward) for step in seen.notes.steps])
     forward, backward = np.min(1e3 * np.reshape(times[1:], (repeats, -1, 2)), axis=0).T
     whole = max(forward.sum() + backward.sum(), 1e-12)

@@ -10,7 +10,7 @@ import numpy as np
 
 from graphnn.checks import listing, nearest
 from graphnn.insight.params import Table, counted, memory, sparkline
-from graphnn.insight.recording import Loss, Recording
+from graphnn.insight.reading import Loss, Reading
 from graphnn.layer import Layer, Rng
 from graphnn.types import Array, Params
 
@@ -111,7 +111,7 @@ def watch(
     >>> seen.gradients["0.dense"].tolist()
     [[0.5, 2.5], [0.5, 2.5]]
     """
-    seen = Recording(model, params, graphs, loss=loss, train=train, rng=rng, traced=loss is not None)
+    seen = Reading(model, params, graphs, loss=loss, train=train, rng=rng, traced=loss is not None)
     activations, gradients = {}, {}
     for use in seen.layers:
         for part, array in use.values.items():

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphnn import ops
-from graphnn.autodiff import Tape
+from graphnn.autodiff import Tape, grad
 from graphnn.batch import Batch
 from graphnn.layer import Call, Layer, Scope, parts_of
 from graphnn.ops import SparseMatrix
@@ -30,10 +30,14 @@ ODD = "odd from the start"
 
 @dataclass
 class Pass:
-    """One pass forward and back: the loss, predictions, gradients, their norm by layer, what every layer put out."""
+    """One pass forward and back: the loss, predictions, gradients, their norm by layer, what every layer put out.
+
+    is_pulled: whether the loss would have other predictions, False where several losses cancel
+    """
 
     value: float
     predictions: Any
+    is_pulled: bool
     grads: Params
     norms: dict[str, float]
     outputs: dict[str, np.ndarray]
@@ -94,7 +98,12 @@ class Case:
             grads = tape.gradient(_loss_alone)
         value, predictions = tape.output
         norms = by_layer({name: norm(g) for name, g in grads.items()})
-        return Pass(float(value), predictions, grads, norms, outputs, read)
+        return Pass(float(value), predictions, self._is_pulled(predictions), grads, norms, outputs, read)
+
+    def _is_pulled(self, predictions: Any) -> bool:
+        if not isinstance(predictions, np.ndarray) or predictions.dtype.kind != "f":
+            return True  # of several outputs one is enough
+        return bool(grad(self.loss_of)(predictions, self.part).any())
 
     def stepped(self, params: Params, grads: Params, scale: float) -> Params:
         """Return the parameters after a first step of the optimiser whose length is multiplied by `scale`."""

@@ -11,7 +11,7 @@ import pytest
 from test_contracts import LAYERS, made
 
 import graphnn as gn
-from graphnn.insight.recording import Recording, parts, replaced
+from graphnn.insight.reading import Reading, parts, replaced
 from graphnn.layer import Call, Onlooker, Scope, parts_of
 from graphnn.testing import trial
 
@@ -97,7 +97,7 @@ def test_gradients_are_what_finite_differences_say(row):
         call.onlooker = Shifted(number, part, by)
         return float(trial.total(row.layer(Scope(call), batch)))
 
-    seen = Recording(row.layer, params, batch, loss=trial.total, train=row.train, rng=(0, 1))
+    seen = Reading(row.layer, params, batch, loss=trial.total, train=row.train, rng=(0, 1))
     moving = {name: value for name, value in params.items() if not name.rpartition(".")[2].startswith("running_")}
     grads = gn.grad(
         lambda leaves: trial.total(row.layer.apply({**params, **leaves}, batch, train=row.train, rng=(0, 1))[0])

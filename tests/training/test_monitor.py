@@ -94,7 +94,8 @@ def test_a_head_that_died_is_seen():
             run.params = {**run.params, "head.bias": np.full(1, -100.0)}
 
     monitor = gn.GradientMonitor(1, units_every=2)
-    train(Kill(), monitor, model=model, batch_size=None)
+    with pytest.warns(gn.TrainingWarning, match="dead output activation"):
+        train(Kill(), monitor, model=model, batch_size=None)
     assert monitor.epochs == [0, 2]
     assert monitor.layers["head"]["dead"] == [1.0, 1.0]
     assert monitor.layer_table().column("dead %")[-1] == 100
@@ -145,9 +146,9 @@ def test_the_cosine_between_two_losses():
         return gn.mean_squared_error(predictions[:, :1], targets["two"])
 
     params = {"weight": np.zeros((3, 2)), "bias": np.zeros(2)}
-    gn.fit(
-        model, params, X, targets, loss={"one": one, "two": two}, epochs=3, optimizer=gn.sgd(0.1), callbacks=[monitor]
-    )
+    losses = {"one": one, "two": two}
+    with pytest.warns(gn.TrainingWarning, match="no gradient: .* or for several losses that cancel"):
+        gn.fit(model, params, X, targets, loss=losses, epochs=3, optimizer=gn.sgd(0.1), callbacks=[monitor])
     assert list(monitor.cosines) == ["one, two"]
     assert monitor.cosines["one, two"][0] == pytest.approx(-1)  # from zero they pull exactly apart
     assert "gradients of one, two: cosine " in repr(monitor.table())

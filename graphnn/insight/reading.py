@@ -50,7 +50,7 @@ class Use:
         return {part: np.asarray(ops.value_of(ops.dense(array))) for part, array in self.gave.items()}
 
 
-class Recording(Onlooker):
+class Reading(Onlooker):
     """A run of a model: its layers (`uses`), `steps`, `output`, the `value` of the loss, the gradients that `arrived`.
 
     traced: whether a tape is kept: without it there are no steps and no gradients
