@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphnn import ops
-from graphnn.autodiff import Tape, grad
+from graphnn.autodiff import Tape
 from graphnn.batch import Batch
 from graphnn.layer import Call, Layer, Scope, parts_of
 from graphnn.ops import SparseMatrix
@@ -30,23 +30,15 @@ ODD = "odd from the start"
 
 @dataclass
 class Pass:
-    """One pass forward and back: the loss, predictions, gradients, their norm by layer, what every layer put out.
-
-    is_pulled: whether the loss would have other predictions, False where several losses cancel
-    """
+    """One pass forward and back: the loss, predictions, gradients, their norm by layer, what every layer put out."""
 
     value: float
     predictions: Any
-    is_pulled: bool
     grads: Params
     norms: dict[str, float]
     outputs: dict[str, np.ndarray]
     read: set[str]
-
-    @property
-    def is_stuck(self) -> bool:
-        """Whether no parameter has a gradient though there is a loss."""
-        return not any(self.norms.values()) and self.value != 0
+    is_stuck: bool  # no parameter has a gradient, though the predictions should change
 
 
 @dataclass
@@ -98,12 +90,19 @@ class Case:
             grads = tape.gradient(_loss_alone)
         value, predictions = tape.output
         norms = by_layer({name: norm(g) for name, g in grads.items()})
-        return Pass(float(value), predictions, self._is_pulled(predictions), grads, norms, outputs, read)
+        stuck = not any(norms.values()) and self._has_slope(predictions)
+        return Pass(float(value), predictions, grads, norms, outputs, read, stuck)
 
-    def _is_pulled(self, predictions: Any) -> bool:
-        if not isinstance(predictions, np.ndarray) or predictions.dtype.kind != "f":
-            return True  # of several outputs one is enough
-        return bool(grad(self.loss_of)(predictions, self.part).any())
+    def _has_slope(self, predictions: Any) -> bool:
+        """Say whether the loss would fall with other predictions; two losses that pull apart, say, can cancel."""
+
+        def objective(values: Any) -> Any:
+            return self.loss_of(values, self.part)
+
+        if not isinstance(predictions, np.ndarray):
+            return True
+        with np.errstate(all="ignore"):
+            return bool(np.any(Tape(objective, predictions).gradient()))
 
     def stepped(self, params: Params, grads: Params, scale: float) -> Params:
         """Return the parameters after a first step of the optimiser whose length is multiplied by `scale`."""
@@ -233,7 +232,9 @@ def no_better(loss_of: Callable[[Any, Data], Any], predictions: Any, part: Data)
             dealt.append(float(loss_of(take_examples(predictions, partner), part)))
         alike = float(loss_of(_mean_of(predictions, rows), part))
         found = float(loss_of(predictions, part))
-    except (ValueError, TypeError, IndexError, KeyError):  # a loss for which rows are not examples
+    except MemoryError:
+        raise
+    except Exception:  # a loss for which rows are not examples
         return False
     return any(worse - found <= ALIKE * abs(worse) for worse in (float(np.mean(dealt)), alike))
 

@@ -168,7 +168,7 @@ def dead_now(case: Case) -> Finding | None:
 
 
 def _dead(seen: Pass) -> Finding | None:
-    if seen.is_stuck and seen.is_pulled and all(not out.any() for out in arrays(seen.predictions)):
+    if seen.is_stuck and all(not out.any() for out in arrays(seen.predictions)):
         return Finding(
             "dead output activation",
             "every prediction is exactly 0 and no parameter has a gradient",
@@ -286,12 +286,6 @@ def vanishing(case: Case) -> Finding | None:
 def no_gradient(case: Case) -> Finding | None:
     if not case.last.is_stuck or not case.first.is_stuck:
         return None
-    if not case.last.is_pulled:
-        return Finding(
-            "no gradient",
-            f"the loss of {case.last.value:.4g} is the same for predictions close by",
-            "look for a rounding or a comparison in it, or for several losses that cancel",
-        )
     return Finding(
         "no gradient",
         f"no parameter has any influence on the loss of {case.last.value:.4g}",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -131,27 +130,31 @@ class Diagnosis:
         """Return the error with the cause in its text, where one is seen in the parameters of the last good step."""
         if self.has_looked:
             case = self._case(run, {GROWN})
-            case.params = error.params
-            found: list[Finding] = []
-            with suppress(Exception):
-                found = deepest(case)[1]
-            for finding in found:
+            case.params, self.known = error.params, None
+            for finding in self._asked(case):
                 error.args = (f"{error.args[0]} Its cause may be: {finding}.",)
         return error
 
     def _take_stock(self, run: Any, at_the_end: bool) -> None:
-        found: list[Finding] = []
-        with suppress(Exception):  # a model or loss that cannot be asked once more must not lose its training
-            case = self._case(run, self._symptoms(run, at_the_end))
-            if at_the_end and run.step >= ENOUGH and run.history.loss:
-                case.growth = run.history.loss[0], run.history.loss[-1]
-            if case.symptoms:
-                self.known, found = deepest(case, self.known)
+        case = self._case(run, self._symptoms(run, at_the_end))
+        if at_the_end and run.step >= ENOUGH and run.history.loss:
+            case.growth = run.history.loss[0], run.history.loss[-1]
         self.peaks, self.n_seen, self.n_alive = {}, 0, 0
-        for finding in found:
+        for finding in self._asked(case) if case.symptoms else ():
             if not any(told.startswith(f"{finding.cause}:") for told in run.history.findings):
                 run.history.findings.append(str(finding))
                 warnings.warn(str(finding), TrainingWarning, stacklevel=2)
+
+    def _asked(self, case: Case) -> list[Finding]:
+        """Return what is found; a model or loss that cannot be asked once more must not lose its training for that."""
+        found: list[Finding] = []
+        try:
+            self.known, found = deepest(case, self.known)
+        except MemoryError:
+            raise
+        except Exception:
+            return []
+        return found
 
     def _symptoms(self, run: Any, at_the_end: bool) -> set[str]:
         if self.is_odd is None:

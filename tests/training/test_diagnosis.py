@@ -223,6 +223,13 @@ class Whisper(gn.Layer):
         return h + 1e-13 * (h @ params("weight", (h.shape[1], h.shape[1]), gn.glorot))
 
 
+class Zeroed(gn.Layer):
+    """Begins at 0."""
+
+    def forward(self, params, h):
+        return h * params("scale", (1,), gn.zeros)
+
+
 def spare(model, x):
     return {**model.init(0, x), "spare.weight": np.ones((3, 3)), "note": "mine"}
 
@@ -258,6 +265,9 @@ def by_design():
     yield "few targets alike", head, x[:4], np.ones((4, 1)), {}
     yield "many layers", gn.Sequential(*(gn.Residual(gn.Dense(5, gn.tanh)) for _ in range(24)), gn.Dense(1)), x, y, {}
     noisy = gn.Sequential(gn.Dense(8, gn.relu), gn.Dense(2))
+    zero = gn.Sequential(gn.Dense(1, gn.identity), Zeroed())
+    opposed = {"there": gn.mean_squared_error, "back": lambda p, t: gn.mean_squared_error(p, -t)}
+    yield "losses that cancel", zero, x, y, {"loss": opposed}
     yield "log-variance", noisy, x, y, {"loss": gn.gaussian_nll}
     yield "a warm start", gn.Dense(1), x, x[:, :1] + 0.0, {"optimizer": gn.sgd(0.3)}
 
