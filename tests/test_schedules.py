@@ -113,7 +113,7 @@ def test_a_list_of_steps_is_kept_as_it_was():
     [(1, 10, None, 1), (3, 10, 4, 9), (3, 8, 4, 6), (2, 5, 99, 2), (7, 1, 1, 7)],
 )
 def test_epochs_are_counted_in_the_steps_that_fit_takes(epochs, n_examples, batch_size, steps):
-    x = np.ones((n_examples, 1))
+    x = np.arange(n_examples, dtype=float)[:, None]
     history = gn.fit(gn.Dense(1), gn.Dense(1).init(0, x), x, x, epochs=epochs, batch_size=batch_size)[1]
     assert steps_in(epochs, n_examples, batch_size) == len(history.steps) == steps
 

@@ -200,6 +200,7 @@ WATCHING = {
     "LivePlot": live_plot,
     "EarlyStopping": lambda folder: gn.EarlyStopping(patience=99),
     "ReduceOnPlateau": lambda folder: gn.ReduceOnPlateau(patience=99),
+    "Recording": lambda folder: gn.Recording(every=1),
     "Trajectory": lambda folder: gn.Trajectory(),
     "GradientMonitor": lambda folder: gn.GradientMonitor(1, units_every=1),
     "CSVLog": lambda folder: gn.CSVLog(folder / "log.csv"),

@@ -106,6 +106,8 @@ X = np.ones((4, 1))
 
 
 def processes(method, workers=2):
+    if method == "fork" and "jax" in sys.modules:
+        pytest.skip("JAX, which another test has imported, does not bear being forked")
     return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context(method))
 
 
