@@ -152,22 +152,23 @@ from graphnn.metrics import accuracy, confusion_matrix, mae, r2, rmse, roc_auc
 from graphnn.minimizers import least_squares, minimize
 from graphnn.ops import elu, gelu, identity, leaky_relu, relu, selu, shifted_softplus, sigmoid, silu, softplus, tanh
 from graphnn.optim import adam, adamw, clipped, frozen, momentum, nesterov, per_module, rmsprop, scaled, sgd
-from graphnn.training.callbacks import EarlyStopping, Progress
-from graphnn.training.diagnosis import TrainingWarning, diagnose
+from graphnn.training.callbacks.logs import CSVLog, JSONLog
+from graphnn.training.callbacks.monitor import GradientMonitor
+from graphnn.training.callbacks.plateau import ReduceOnPlateau
+from graphnn.training.callbacks.progress import Progress
+from graphnn.training.callbacks.resume import Checkpoint
+from graphnn.training.callbacks.stopping import EarlyStopping
+from graphnn.training.callbacks.tensorboard import TensorBoard
 from graphnn.training.fit import fit, predict, steps
 from graphnn.training.history import History
-from graphnn.training.live import LivePlot
-from graphnn.training.logs import CSVLog, JSONLog
-from graphnn.training.monitor import GradientMonitor
-from graphnn.training.plateau import ReduceOnPlateau
-from graphnn.training.recording import Recording, replay
-from graphnn.training.resume import Checkpoint
+from graphnn.training.live.plot import LivePlot
+from graphnn.training.live.recording import Recording, replay
 from graphnn.training.run import Run
 from graphnn.training.several import conflict, per_loss
 from graphnn.training.step_size import lr_find
 from graphnn.training.sweep import sweep
-from graphnn.training.tensorboard import TensorBoard
 from graphnn.training.trials import Sweep
+from graphnn.training.trust.diagnosis import TrainingWarning, diagnose
 from graphnn.uncertainty import Ensemble
 
 __version__ = "0.1.0"

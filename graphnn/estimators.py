@@ -27,7 +27,7 @@ from graphnn.layers.normalization import centre_and_spread
 from graphnn.losses import StandardizedError, cross_entropy
 from graphnn.metrics import r2
 from graphnn.optim import Optimizer
-from graphnn.training.callbacks import EarlyStopping
+from graphnn.training.callbacks.stopping import EarlyStopping
 from graphnn.training.fit import fit, predict
 
 WIDTH = 32

@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageGrab
 
 import graphnn as gn
-from graphnn.training import outputs
+from graphnn.training.live import outputs
 
 HERE = Path(__file__).parent
 ALWAYS = 1e9  # the budget of a plot that draws whenever it is told to

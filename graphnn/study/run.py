@@ -25,7 +25,7 @@ from graphnn.study.identity import identities
 from graphnn.study.material import Material, Request, prepare
 from graphnn.study.rows import NODES
 from graphnn.study.train import LINKS, Interval, Result, make_model, progress, train_split
-from graphnn.training.live import LivePlot
+from graphnn.training.live.plot import LivePlot
 from graphnn.uncertainty import Ensemble, combine
 
 

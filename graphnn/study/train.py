@@ -21,7 +21,8 @@ from graphnn.optim import adam
 from graphnn.schedules import Cosine
 from graphnn.splits import Split
 from graphnn.study.metrics import scores
-from graphnn.training.callbacks import EarlyStopping, Progress
+from graphnn.training.callbacks.progress import Progress
+from graphnn.training.callbacks.stopping import EarlyStopping
 from graphnn.training.fit import INTERRUPTED, fit, predict
 from graphnn.training.history import History
 from graphnn.types import Params

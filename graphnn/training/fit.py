@@ -24,12 +24,12 @@ from graphnn.batch import Batch
 from graphnn.layer import Layer, names_read
 from graphnn.losses import mean_squared_error
 from graphnn.optim import Optimizer, adam, step_sizes
-from graphnn.training.culprit import all_finite, gradient_diverged, loss_diverged, squares
 from graphnn.training.data import Data, make_data, make_inputs, n_examples_of, take_examples, validation_parts
-from graphnn.training.diagnosis import Diagnosis
 from graphnn.training.history import History
 from graphnn.training.run import Loss, Run, moving, number
 from graphnn.training.several import per_loss
+from graphnn.training.trust.culprit import all_finite, gradient_diverged, loss_diverged, squares
+from graphnn.training.trust.diagnosis import Diagnosis
 from graphnn.types import Array, Params
 
 POINTS = (

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from graphnn.training.live import LivePlot
+from graphnn.training.live.plot import LivePlot
 
 image = pytest.importorskip("PIL.Image")
 ACTUAL = np.linspace(-1, 1, 12)

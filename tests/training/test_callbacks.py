@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import graphnn as gn
-from graphnn.training import callbacks
+from graphnn.training.callbacks import progress
 
 X = np.random.default_rng(0).normal(size=(8, 2))
 Y = X @ np.array([[1.0], [2.0]])
@@ -220,7 +220,7 @@ def test_one_bar_after_the_other(hurried):
 
 def test_plain_lines_where_there_is_no_terminal(monkeypatch):
     clock, stream = Clock(4.0), io.StringIO()
-    monkeypatch.setattr(callbacks.time, "perf_counter", clock)
+    monkeypatch.setattr(progress.time, "perf_counter", clock)
     _, history = train(clock, gn.Progress("toy", stream=stream), epochs=8)
     shown = [3, 6, 8]  # seconds 12 and 24, and the end
     assert stream.getvalue().splitlines() == [

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import graphnn as gn
-from graphnn.training.culprit import all_finite, squares
+from graphnn.training.trust.culprit import all_finite, squares
 
 N, SPOILT, MARK = 12, 7, 0.125
 SINCE = [0]  # from which step on a mine goes off; here, because layers hold nothing that changes

@@ -12,7 +12,7 @@ from real_files import real_file
 import graphnn as gn
 from graphnn.demo import alkanes
 from graphnn.demo import network as karate
-from graphnn.training.causes import CAUSES, dead_from_the_start, deepest
+from graphnn.training.trust.causes import CAUSES, dead_from_the_start, deepest
 from graphnn.types import is_statistic
 
 SEEDS = (0, 1, 2)
@@ -379,7 +379,7 @@ def test_after_a_cause_only_a_deeper_one_is_asked_for(monkeypatch):
         asked.append(beyond)
         return deepest(case, beyond)
 
-    monkeypatch.setattr("graphnn.training.diagnosis.deepest", listening)
+    monkeypatch.setattr("graphnn.training.trust.diagnosis.deepest", listening)
     with pytest.warns(gn.TrainingWarning, match="^dead output activation"):
         gn.fit(model, params, x, y, epochs=150)
     known = CAUSES.index(dead_from_the_start)
@@ -423,7 +423,7 @@ def test_a_training_is_the_same_to_the_bit_with_and_without_the_onlooker(monkeyp
             with monkeypatch.context() as patch, warnings.catch_warnings():
                 warnings.simplefilter("ignore", gn.TrainingWarning)
                 if blind:
-                    patch.setattr("graphnn.training.diagnosis.Diagnosis._take_stock", lambda *args, **named: None)
+                    patch.setattr("graphnn.training.trust.diagnosis.Diagnosis._take_stock", lambda *args, **named: None)
                 runs.append(gn.fit(model, model.init(0, x), x, y, optimizer=optimizer, epochs=60, batch_size=9))
         for name, value in runs[0][0].items():
             np.testing.assert_array_equal(runs[1][0][name], value)
@@ -436,7 +436,7 @@ def test_a_model_that_cannot_be_run_once_more_keeps_its_training(monkeypatch):
     def worn_out(case, params):
         raise RuntimeError("worn out")
 
-    monkeypatch.setattr("graphnn.training.case.Case.run", worn_out)
+    monkeypatch.setattr("graphnn.training.trust.case.Case.run", worn_out)
     _, history = gn.fit(model, params, x, y, epochs=60)
     assert (len(history.steps), history.findings) == (60, [])
 

@@ -16,8 +16,8 @@ import pytest
 from pretence import ACTUAL, Clock, Model, Run, picture, unhurried
 
 import graphnn as gn
-from graphnn.training import outputs
-from graphnn.training.live import LivePlot
+from graphnn.training.live import outputs
+from graphnn.training.live.plot import LivePlot
 
 pytestmark = pytest.mark.usefixtures("no_display")
 
@@ -98,7 +98,7 @@ class TestWhenItDraws:
     def test_the_end_of_the_program_draws_the_last_state(self, tmp_path):
         code = """
             import numpy as np
-            from graphnn.training.live import LivePlot
+            from graphnn.training.live.plot import LivePlot
             plot = LivePlot(10, budget=np.inf)
             for step in range(5):
                 plot(step, 1.0, lambda: print("asked at", step) or np.zeros(3), np.arange(3.0))
@@ -294,7 +294,7 @@ class TestSafety:
         code = """
             import sys
             import numpy as np
-            from graphnn.training.live import LivePlot
+            from graphnn.training.live.plot import LivePlot
             print([name for name in sys.modules if name.startswith("matplotlib")])
             with LivePlot(path="live.png") as plot:
                 plot(0, 1.0, np.zeros(3), np.zeros(3))

@@ -14,7 +14,7 @@ import pytest
 
 import graphnn as gn
 from graphnn.schedules import Cosine
-from graphnn.training import logs
+from graphnn.training.callbacks import logs
 from graphnn.training.history import History
 
 X = np.random.default_rng(0).normal(size=(10, 2))

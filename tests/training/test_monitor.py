@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 import graphnn as gn
 from graphnn.insight.curves import NamedCurves
-from graphnn.training.monitor import layer_outputs, ratio, sparkline
+from graphnn.training.callbacks.monitor import layer_outputs, ratio, sparkline
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(12, 3))

@@ -15,7 +15,7 @@ from matplotlib.backend_bases import FigureManagerBase, MouseEvent
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from pretence import ACTUAL, Clock, Model, image, picture, unhurried
 
-from graphnn.training import outputs
+from graphnn.training.live import outputs
 
 pytestmark = pytest.mark.usefixtures("no_display")
 

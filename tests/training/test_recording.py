@@ -12,7 +12,7 @@ import pytest
 from pretence import ACTUAL, image
 
 import graphnn as gn
-from graphnn.training import recording as module
+from graphnn.training.live import recording as module
 
 pytestmark = pytest.mark.usefixtures("no_display")
 X = np.random.default_rng(0).normal(size=(10, 2))

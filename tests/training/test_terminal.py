@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from pretence import ACTUAL, picture, unhurried
 
-from graphnn.training.live import LivePlot
+from graphnn.training.live.plot import LivePlot
 
 pytestmark = pytest.mark.usefixtures("no_display")
 VALIDATION = (ACTUAL[:5] + 0.5, ACTUAL[:5])
@@ -149,7 +149,7 @@ class TestInALog:
         assert len(text.splitlines()) < 30
 
     def test_lines_come_again_after_a_while(self, log, monkeypatch):
-        monkeypatch.setattr("graphnn.training.terminal.PATIENCE", 0.0)
+        monkeypatch.setattr("graphnn.training.live.terminal.PATIENCE", 0.0)
         go(log, unhurried(1, show="terminal"), steps=4)
         assert [line[:6] for line in log.getvalue().splitlines()[:4]] == ["step 0", "step 1", "step 2", "step 3"]
 

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from graphnn.insight.points import Baseline, split_labels
-from graphnn.training.outputs import File
-from graphnn.training.picture import Panel, Picture, Settings
-from graphnn.training.terminal import Terminal, import_plotext
-from graphnn.training.view import Labels, Moment, Predicted, State, check_points, evaluate, state_of
+from graphnn.training.live.outputs import File
+from graphnn.training.live.picture import Panel, Picture, Settings
+from graphnn.training.live.terminal import Terminal, import_plotext
+from graphnn.training.live.view import Labels, Moment, Predicted, State, check_points, evaluate, state_of
 from graphnn.types import Array, Params
 
 SHOW = ("file", "terminal")

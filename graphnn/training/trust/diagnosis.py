@@ -15,7 +15,9 @@ import numpy as np
 from graphnn.checks import TrainingDiverged
 from graphnn.layer import Layer
 from graphnn.losses import mean_squared_error
-from graphnn.training.case import (
+from graphnn.training.data import Data, make_data
+from graphnn.training.several import per_loss
+from graphnn.training.trust.case import (
     FALLING,
     GROWN,
     IDLE,
@@ -30,9 +32,7 @@ from graphnn.training.case import (
     by_layer,
     no_better,
 )
-from graphnn.training.causes import Finding, deepest, is_odd
-from graphnn.training.data import Data, make_data
-from graphnn.training.several import per_loss
+from graphnn.training.trust.causes import Finding, deepest, is_odd
 from graphnn.types import Params
 
 FEWEST, ENOUGH = 3, 50  # steps: to say anything, and to expect predictions that tell the examples apart

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from graphnn.insight.points import Baseline, Classes, is_classification
-from graphnn.training.outputs import canvas, plain_style
-from graphnn.training.picture import Settings, arrange
-from graphnn.training.view import Predicted, View, apart, evaluate, points, state_of
+from graphnn.training.live.outputs import canvas, plain_style
+from graphnn.training.live.picture import Settings, arrange
+from graphnn.training.live.view import Predicted, View, apart, evaluate, points, state_of
 from graphnn.types import Array
 
 DPI, FASTEST, PAUSE = 80, 20, 1.5  # dots an inch; pictures a second, at most; seconds the last one stands

@@ -16,8 +16,8 @@ import numpy as np
 
 from graphnn.insight.lettering import three_figures
 from graphnn.insight.points import Classes, Pairs, named
-from graphnn.training.outputs import Output, Size, canvas
-from graphnn.training.view import View
+from graphnn.training.live.outputs import Output, Size, canvas
+from graphnn.training.live.view import View
 from graphnn.types import Array
 
 WIDEST, TALLEST, NARROW = 112, 24, 68  # columns, lines; below so many columns one plot stands under the other

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from graphnn.layer import Layer
-from graphnn.training.case import GROWN, JUMPED, LEAP, STILL, Case, Pass, arrays, rms
 from graphnn.training.data import Data
+from graphnn.training.trust.case import GROWN, JUMPED, LEAP, STILL, Case, Pass, arrays, rms
 from graphnn.types import Params, is_statistic
 
 FEW = 10  # so many targets may be alike by chance, or in an example of three lines

@@ -16,9 +16,9 @@ from graphnn.insight.lettering import entitle
 from graphnn.insight.panels import LossPanel, ScatterPanel
 from graphnn.insight.points import Baseline, Classes, Pairs
 from graphnn.insight.residuals import ResidualPanel
-from graphnn.training.outputs import File, Output, Window, open_output, plain_style
-from graphnn.training.terminal import Terminal
-from graphnn.training.view import State, View
+from graphnn.training.live.outputs import File, Output, Window, open_output, plain_style
+from graphnn.training.live.terminal import Terminal
+from graphnn.training.live.view import State, View
 
 WIDTH = 9.6  # of the figure, and all lengths below: inches
 SQUARE, LEFT, BOTTOM, BETWEEN, RIGHT, TOP, TITLE = 4.1, 0.75, 0.6, 0.95, 0.25, 0.2, 0.25
@@ -189,7 +189,7 @@ def arrange(figure: Any, settings: Settings, view: View) -> tuple[tuple[Any, ...
 
     A square for the points; beside it the losses, over the residuals if there are any; further panels below.
 
-    >>> from graphnn.training.outputs import canvas
+    >>> from graphnn.training.live.outputs import canvas
     >>> said = Settings(title="Boiling points")
     >>> panels, _ = arrange(canvas(said.size), said, View("epoch", 0, {"loss": [1.0]}, Pairs.of([1.0], [2.0])))
     >>> [type(panel).__name__ for panel in panels]
