@@ -27,7 +27,7 @@ from graphnn.checks import GraphError, TrainingDiverged
 from graphnn.convert import from_adjacency, from_networkx, pack, to_networkx
 from graphnn.estimators import GraphClassifier, GraphRegressor, NodeClassifier
 from graphnn.graph import Graph, local
-from graphnn.grids import grid_graph
+from graphnn.grids import chain_graph, grid_graph
 from graphnn.initializers import (
     constant,
     glorot,
@@ -169,6 +169,7 @@ from graphnn.training.step_size import lr_find
 from graphnn.training.sweep import sweep
 from graphnn.training.trials import Sweep
 from graphnn.training.trust.diagnosis import TrainingWarning, diagnose
+from graphnn.transforms import knn_graph, radius_graph
 from graphnn.uncertainty import Ensemble
 
 __version__ = "0.1.0"
@@ -287,6 +288,7 @@ __all__ = [
     "adam",
     "adamw",
     "binary_cross_entropy",
+    "chain_graph",
     "chem",
     "clipped",
     "conflict",
@@ -320,6 +322,7 @@ __all__ = [
     "inner_values",
     "jvp",
     "kernels",
+    "knn_graph",
     "l1_penalty",
     "l2_penalty",
     "leaky_relu",
@@ -351,6 +354,7 @@ __all__ = [
     "predict",
     "propagation",
     "r2",
+    "radius_graph",
     "random_directions",
     "relu",
     "replay",

@@ -1,4 +1,4 @@
-"""A picture as a graph: its pixels are nodes, joined with those around them."""
+"""Pictures and sequences as graphs: pixels or steps are nodes, joined with those around them."""
 
 from __future__ import annotations
 
@@ -42,3 +42,31 @@ def grid_graph(image: Array, reach: int = 1) -> Graph:
         np.concatenate(receivers),
         positions=np.stack([row, column], axis=1),
     )
+
+
+def chain_graph(sequence: Array, reach: int = 1, directed: bool = False) -> Graph:
+    """Return the graph of a sequence: every step joined with the `reach` steps before and after it.
+
+    sequence: (n, f) features, one row a step  ->  nodes (n, f); positions (n, 1), the number of the step. No loops.
+    directed: edges only go forward, from a step to those after it.
+
+    Conv1D of size 2 reach + 1, stride 1 and as much padding as reach is MultiKernelConv on
+    this graph, with the kernels `kernels.Offset((k,))` for k = -reach, ..., reach.
+
+    Raises ValueError for a sequence without these two axes, and a reach below 1.
+
+    >>> letters = np.eye(4)[["ACGT".index(letter) for letter in "GATTACA"]]
+    >>> chain_graph(letters)
+    Graph(n_nodes=7, n_edges=12, nodes=(7, 4) float64, positions=(7, 1) float64; A[i, j] is the edge from j to i)
+    """
+    sequence = np.asarray(sequence)
+    if sequence.ndim != 2:
+        raise ValueError(f"chain_graph: expected a sequence (steps, features), got shape {sequence.shape}")
+    if reach < 1:
+        raise ValueError(f"chain_graph: reach must be 1 or more, got {reach}")
+    number = np.arange(len(sequence))
+    earlier = np.concatenate([number[: max(len(number) - step, 0)] for step in range(1, reach + 1)])
+    later = np.concatenate([number[step:] for step in range(1, reach + 1)])
+    senders = earlier if directed else np.concatenate([earlier, later])
+    receivers = later if directed else np.concatenate([later, earlier])
+    return Graph(sequence, senders, receivers, positions=number[:, None])

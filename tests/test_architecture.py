@@ -154,11 +154,12 @@ FOLDERS = (
     "chem",
     "study",
     "testing",
+    "transforms",
 )  # their __init__ may gather the folder's own files
 
 LAZY = (
-    "matplotlib", "networkx", "scipy.linalg", "scipy.optimize", "scipy.sparse.linalg", "scipy.stats", "jax",
-    "rdkit", "sklearn", "tqdm", "IPython", "plotext", "pandas", "tensorboardX", "pooch", "requests",
+    "matplotlib", "networkx", "scipy.linalg", "scipy.optimize", "scipy.sparse.linalg", "scipy.spatial", "scipy.stats",
+    "jax", "rdkit", "sklearn", "tqdm", "IPython", "plotext", "pandas", "tensorboardX", "pooch", "requests",
 )  # fmt: skip
 UNSAFE_MODULES = ("pickle", "marshal", "shelve", "dill", "joblib", "cloudpickle")
 UNSAFE_CALLS = ("eval", "exec", "__import__")

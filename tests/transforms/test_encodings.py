@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 
 import graphnn as gn
-from graphnn import transforms
 from graphnn.architecture import from_json, to_json
 from graphnn.checks import GraphError
 from graphnn.testing import permuted_edges, permuted_nodes
-from graphnn.transforms import Centrality, DegreeOneHot, LaplacianEigenvectors, RandomWalkProbabilities
+from graphnn.transforms import Centrality, DegreeOneHot, LaplacianEigenvectors, RandomWalkProbabilities, encodings
 
-CENTRALITIES = [Centrality(name) for name in transforms.CENTRALITIES]
+CENTRALITIES = [Centrality(name) for name in encodings.CENTRALITIES]
 TRANSFORMS = [
     LaplacianEigenvectors(3), LaplacianEigenvectors(2, seed=1), RandomWalkProbabilities(4), DegreeOneHot(2),
     *CENTRALITIES,
@@ -92,7 +91,7 @@ class TestEveryTransform:
     def test_it_is_a_value_that_a_file_can_keep(self, transform):
         twin = from_json(json.loads(json.dumps(to_json(transform))))
         assert twin == transform
-        assert eval(repr(transform), vars(transforms)) == transform
+        assert eval(repr(transform), vars(encodings)) == transform
         assert hash(twin) == hash(transform)
 
     @pytest.mark.parametrize("given", [gn.pack(cases.graphs("path")), [nx.path_graph(3)], nx.path_graph(3)], ids=type)
@@ -144,7 +143,7 @@ def test_small_graphs_are_padded_with_zeros():
 def test_large_components_get_the_same_from_the_sparse_solver(monkeypatch):
     graph = random_graph(7, n=60, p=0.1)
     dense = columns(LaplacianEigenvectors(4), graph)
-    monkeypatch.setattr(transforms, "DENSE", 10)
+    monkeypatch.setattr(encodings, "DENSE", 10)
     np.testing.assert_allclose(columns(LaplacianEigenvectors(4), graph), dense, atol=1e-9)
     np.testing.assert_array_equal(*(columns(LaplacianEigenvectors(4), graph) for _ in range(2)))
 
@@ -181,7 +180,7 @@ def test_walks_come_back_as_the_powers_say(flavour):
 
 def test_walks_are_started_in_blocks(monkeypatch):
     wanted = columns(RandomWalkProbabilities(5), random_graph(2))
-    monkeypatch.setattr(transforms, "BLOCK", 5)
+    monkeypatch.setattr(encodings, "BLOCK", 5)
     np.testing.assert_array_equal(columns(RandomWalkProbabilities(5), random_graph(2)), wanted)
 
 
@@ -192,7 +191,7 @@ def test_degrees_are_in_degrees_of_all_edges_the_last_column_for_more():
     np.testing.assert_array_equal(hot.argmax(axis=1), [4, 1, 1])
 
 
-@pytest.mark.parametrize("name", transforms.CENTRALITIES)
+@pytest.mark.parametrize("name", encodings.CENTRALITIES)
 def test_centralities_are_those_of_networkx(name):
     G = nx.karate_club_graph()
     by_hand = {
@@ -210,7 +209,7 @@ def test_centralities_are_those_of_networkx(name):
 def test_only_pagerank_goes_along_the_edges():
     chain = gn.Graph(np.zeros((3, 0)), senders=[0, 1, 1, 2], receivers=[1, 2, 2, 2])
     both = gn.Graph(np.zeros((3, 0)), senders=[0, 1, 1, 2], receivers=[1, 0, 2, 1])
-    for name in transforms.CENTRALITIES:
+    for name in encodings.CENTRALITIES:
         same = np.allclose(columns(Centrality(name), chain), columns(Centrality(name), both))
         assert same == (name != "pagerank"), name
     ranks = columns(Centrality("pagerank"), chain)[:, 0]
