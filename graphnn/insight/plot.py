@@ -1,4 +1,4 @@
-"""Pictures: predicted against actual, loss curves, a confusion matrix, a graph with scores.
+"""Pictures: predicted against actual, loss curves, a confusion matrix, a decision boundary, a graph with scores.
 
 Each function draws one picture on an Axes and returns the Axes. matplotlib is imported when a picture is asked for;
 rcParams stay as they are.
@@ -6,14 +6,14 @@ rcParams stay as they are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphnn.insight.confusion import ConfusionPanel
-from graphnn.insight.graphs import draw_edges, draw_nodes, layout, node_area, node_values
-from graphnn.insight.lettering import LUMINANCE, SMALL, entitle
+from graphnn.insight.graphs import CLASS_COLORS, draw_edges, draw_nodes, layout, node_area, node_values
+from graphnn.insight.lettering import LUMINANCE, SMALL, entitle, prepare
 from graphnn.insight.panels import LossPanel, ScatterPanel
 from graphnn.insight.points import SETS, Baseline, Classes, Pairs, split_labels
 from graphnn.types import Array
@@ -122,6 +122,70 @@ def confusion_matrix(
     return ax
 
 
+def decision_boundary(
+    classify: Callable[[Array], Array],
+    points: Array,
+    labels: Array,
+    *,
+    ax: Axes | None = None,
+    names: Sequence[str] | None = None,
+    title: str | None = None,
+    fineness: int = 300,
+) -> Axes:
+    """Draw which class a model gives to every place in the plane, and the points it was shown, wrong ones ringed.
+
+    classify: from points (m, 2) to scores (m, classes), of which the largest counts, or to classes (m,)
+    points: (n, 2); labels: (n,) classes 0, 1, ...; names: what they are called, for a key; fineness: places a side
+
+    Raises ValueError where shapes do not fit, TypeError for labels that are no classes.
+
+    >>> from matplotlib.figure import Figure
+    >>> points = np.array([[-1.0, 0.0], [1.0, 0.0]])
+    >>> ax = decision_boundary(lambda at: at[:, 0] > 0.1, points, [0, 1], ax=Figure().subplots(), fineness=20)
+    >>> np.round(ax.get_xlim(), 2).tolist()
+    [-1.16, 1.16]
+    """
+    from matplotlib.colors import to_rgb
+    from matplotlib.ticker import MaxNLocator
+
+    points, labels = np.asarray(points, float), np.asarray(labels)
+    if points.ndim != 2 or points.shape[1] != 2 or labels.shape != points.shape[:1]:
+        raise ValueError(
+            f"decision_boundary: points {points.shape} came with labels {labels.shape}; wanted (n, 2) and (n,)."
+        )
+    if labels.dtype.kind not in "iub":
+        raise TypeError(f"decision_boundary: labels has dtype {labels.dtype}; give classes 0, 1, ...")
+    ax = _new_axes(4.4, 4.4) if ax is None else ax
+    ink, paper = prepare(ax, "", "")
+    half = 0.58 * np.ptp(points, axis=0).max() or 1.0
+    center = (points.min(axis=0) + points.max(axis=0)) / 2
+    across, up = (np.linspace(c - half, c + half, fineness) for c in center)
+    places = np.stack(np.meshgrid(across, up), axis=2)
+    scores = _class_scores(classify(places.reshape(-1, 2)), fineness**2)
+    regions = scores.argmax(axis=1).reshape(fineness, fineness)
+    mixed = np.array([0.25 * np.array(to_rgb(color)) + 0.75 * np.array(to_rgb(paper)) for color in CLASS_COLORS])
+    extent = (across[0], across[-1], up[0], up[-1])
+    ax.imshow(mixed[regions % len(mixed)], extent=extent, origin="lower", interpolation="nearest", zorder=0)
+    for c in range(scores.shape[1]):
+        if 0 < (regions == c).sum() < regions.size:
+            margin = (scores[:, c] - np.delete(scores, c, axis=1).max(axis=1)).reshape(regions.shape)
+            ax.contour(across, up, margin, levels=[0.0], colors=[ink], linewidths=0.8, alpha=0.7, zorder=1)
+    wrong = _class_scores(classify(points), len(points)).argmax(axis=1) != labels
+    for index, kind in enumerate(np.unique(labels)):
+        mine, color = labels == kind, CLASS_COLORS[int(kind) % len(CLASS_COLORS)]
+        name = str(kind) if names is None else names[int(kind)]
+        style: dict[str, Any] = {"color": color, "marker": "osD^v"[index % 5], "edgecolors": paper, "label": name}
+        ax.scatter(points[mine, 0], points[mine, 1], s=22, linewidths=0.6, zorder=2, **style)
+    ax.scatter(points[wrong, 0], points[wrong, 1], s=70, facecolors="none", edgecolors=ink, linewidths=1.1, zorder=3)
+    if names is not None:
+        ax.legend(fontsize=SMALL, frameon=False, labelcolor=ink)
+    ax.set(xlim=extent[:2], ylim=extent[2:], aspect="equal")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
+    entitle(ax, title)
+    return ax
+
+
 def graph_scores(
     graph: Any,
     scores: Array | Mapping[Any, Any],
@@ -168,6 +232,19 @@ def graph_scores(
     ax.margins(0.08)
     entitle(ax, title)
     return ax
+
+
+def _class_scores(scores: Array, n: int) -> Array:
+    """Return (n, classes) scores, of classes (n,) as ones and zeros."""
+    scores = np.asarray(scores)
+    if scores.ndim == 1:
+        scores = np.eye(max(2, int(scores.max(initial=0)) + 1))[scores.astype(int)]
+    if scores.ndim != 2 or len(scores) != n or scores.shape[1] < 2:
+        raise ValueError(
+            f"decision_boundary: classify gave shape {scores.shape} for {n} points; wanted scores ({n}, classes) or "
+            f"classes ({n},)."
+        )
+    return scores
 
 
 def _new_axes(width: float, height: float) -> Axes:

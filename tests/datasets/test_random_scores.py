@@ -116,7 +116,7 @@ def test_random_scores_are_drawn_from_their_own_seed():
 
 
 def test_other_names_infinite_scores_and_missing_marks_are_refused():
-    with pytest.raises(ValueError, match="scores: there is no 'sin', only number_of_nodes.*did you mean 'sine'"):
+    with pytest.raises(ValueError, match=r"scores: there is no 'sin', only number_of_nodes.*did you mean 'sine'"):
         scores(GRAPHS, "sin")
     with pytest.raises(ValueError, match=r"scores: graphs\[0\] has the score nan"):
         scores(GRAPHS, lambda graph: np.nan)

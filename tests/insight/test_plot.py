@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from graphnn.insight.panels import LossPanel, ScatterPanel
-from graphnn.insight.plot import confusion_matrix, graph_scores, loss_curves, predicted_vs_actual
+from graphnn.insight.plot import confusion_matrix, decision_boundary, graph_scores, loss_curves, predicted_vs_actual
 from graphnn.insight.points import Pairs
 
 
@@ -234,6 +234,48 @@ class TestConfusionMatrix:
         blue = (np.abs(pixels[..., :3].astype(int) - [0, 114, 178]) < 30).all(axis=-1).sum()
         frame = ax.get_window_extent()
         assert blue > 0.6 * frame.width * frame.height / n
+
+
+class TestDecisionBoundary:
+    POINTS, LABELS = np.array([[0.0, 0.0], [0.2, 4.0], [4.0, 0.0], [3.0, 4.0]]), np.array([0, 0, 1, 1])
+
+    def test_regions_are_those_of_the_model_and_the_line_runs_between_them(self, ax):
+        decision_boundary(lambda at: np.stack([1 - at[:, 0], 0 * at[:, 0]], 1), self.POINTS, self.LABELS, ax=ax)
+        colors = ax.images[0].get_array()
+        left, right, bottom, top = ax.images[0].get_extent()
+        np.testing.assert_allclose([(left + right) / 2, (bottom + top) / 2, right - left], [2, 2, 4 * 1.16])
+        one_side = np.linspace(left, right, 300) < 1
+        assert np.ptp(colors[:, one_side], axis=(0, 1)).max() == 0
+        assert np.ptp(colors[:, ~one_side], axis=(0, 1)).max() == 0
+        assert (colors[0, 0] != colors[0, -1]).any()
+        lines = [path.vertices for part in ax.collections for path in part.get_paths() if len(path.vertices) > 100]
+        assert lines
+        np.testing.assert_allclose(np.concatenate(lines)[:, 0], 1, atol=1e-9)
+
+    def test_points_are_where_they_are_and_wrong_ones_ringed(self, ax):
+        decision_boundary(lambda at: at[:, 1] > 1, self.POINTS, self.LABELS, ax=ax, names=["low", "high"])
+        *_, low, high, rings = (part.get_offsets().tolist() for part in ax.collections)
+        assert (low, high) == (self.POINTS[:2].tolist(), self.POINTS[2:].tolist())
+        assert rings == [[0.2, 4.0], [4.0, 0.0]]
+        assert [text.get_text() for text in ax.get_legend().get_texts()] == ["low", "high"]
+
+    def test_a_model_that_sees_one_class_draws_no_line(self, ax):
+        decision_boundary(lambda at: np.zeros(len(at), int), self.POINTS, self.LABELS, ax=ax)
+        assert len(ax.collections) == 3
+        assert rendered(ax).any()
+
+    @pytest.mark.parametrize(
+        ("classify", "labels", "error", "words"),
+        [
+            (lambda at: at, [0, 1], ValueError, r"points \(4, 2\) came with labels \(2,\); wanted \(n, 2\) and \(n,\)"),
+            (lambda at: at, [0.5] * 4, TypeError, "labels has dtype float64; give classes 0, 1, ..."),
+            (lambda at: at[:3], [0] * 4, ValueError, r"gave shape \(3, 2\) for 90000 points"),
+            (lambda at: at[:, :1], [0] * 4, ValueError, r"gave shape \(90000, 1\).*wanted scores \(90000, classes\)"),
+        ],
+    )
+    def test_what_does_not_fit_is_refused(self, ax, classify, labels, error, words):
+        with pytest.raises(error, match=words):
+            decision_boundary(classify, self.POINTS, labels, ax=ax)
 
 
 class TestGraphScores:
