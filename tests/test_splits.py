@@ -352,6 +352,13 @@ class TestEsol:
         assert_same(splits.random(1128, seed=seed, groups=canonical), published[f"random/{seed}"])
         splits.check(published[f"random/{seed}"], 1128, groups=canonical)
 
+    def test_duplicates_stay_on_one_side_of_every_fold(self, molecules):
+        canonical, _ = molecules
+        assert len(set(canonical)) == 1117
+        for split in splits.folds(1128, 10, groups=canonical):
+            assert_partition(split, 1128)
+            splits.check(split, 1128, groups=canonical)
+
     def test_scaffold(self, molecules, published):
         canonical, scaffolds = molecules
         assert_same(splits.scaffold(scaffolds), published["scaffold"])
