@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
@@ -80,7 +81,7 @@ def counts_error(name, features, seed):
 
 
 def beginnings(epochs):
-    """Return the curves of plain gradient descent from two kinds of weights, and the first gradient's norm."""
+    """Return curves of gradient descent from two kinds of weights, the first gradient's norm, and what fit says."""
     batch, y, _ = task("neighbor_sum", 1, 0)
     batch, y, found = batch[TRAIN_ROWS], y[TRAIN_ROWS], {}
     for depth in (2, 4, 8):
@@ -91,8 +92,11 @@ def beginnings(epochs):
             params = gn.set_target_scale(weights, y)
             grads = gn.grad(lambda p, m: gn.mean_squared_error(m(p, batch), y))(params, model)
             first = np.linalg.norm(grads[f"{depth}.graphconv.weight"])
-            _, history = gn.fit(model, params, batch, y, epochs=epochs, optimizer=gn.sgd(1e-3))
-            found[kind, depth] = np.sqrt(history.loss) / y.std(), first
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always", gn.TrainingWarning)
+                _, history = gn.fit(model, params, batch, y, epochs=epochs, optimizer=gn.sgd(1e-3))
+            words = "; ".join(str(one.message).partition(":")[0] for one in said)
+            found[kind, depth] = np.sqrt(history.loss) / y.std(), first, words
     return found
 
 
@@ -110,7 +114,7 @@ def picture(table, curves):
     left.set_yticks(range(len(NAMES)), [name.replace("_", " ") for name in NAMES])
     entitle(left, "Test error in parts of that of the mean, one feature")
     prepare(right, "epoch of gradient descent", "training error / that of the mean")
-    for (kind, depth), (curve, _) in curves.items():
+    for (kind, depth), (curve, *_) in curves.items():
         color = TRAIN if kind == "glorot" else VALIDATION
         right.plot(curve, color=color, linewidth=1.2)
         if kind == "glorot":
@@ -136,11 +140,13 @@ def main(smoke):
             cells += [[found[name, f, network, seed] for seed in seeds] for network in NETWORKS]
             tables[f].append(np.mean(cells, axis=1))
             print(f"{name:18}" + "".join(f"{np.mean(c):7.3f} ±{np.std(c):.3f}" for c in cells), flush=True)
-    print("gradient descent on neighbor_sum: training error at the end, and the first gradient of the last convolution")
+    print(
+        "gradient descent on neighbor_sum: final training error, first gradient of the last convolution, what fit says"
+    )
     with threadpool_limits(1):
         curves = beginnings(epochs)
-    for (kind, depth), (curve, first) in curves.items():
-        print(f"{depth} convolutions from {kind:12}{curve[-1]:8.3f}{first:12.1e}")
+    for (kind, depth), (curve, first, words) in curves.items():
+        print(f"{depth} convolutions from {kind:12}{curve[-1]:8.3f}{first:12.1e}  {words or '-'}")
     print(f"{time.perf_counter() - start:.0f} s in all")
     if not smoke:
         picture(np.array(tables[1]), curves)
