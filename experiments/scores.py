@@ -6,7 +6,7 @@ in parts of that of the mean of the training scores. "counts" is a straight line
 and the sum of features. At the end: why a stack that begins from weights of N(0, 0.001) does not learn. Expected:
 docs/results/scores.txt.
 
-Run:  python experiments/scores.py            # ten minutes of processor time, two processes; draws a picture
+Run:  python experiments/scores.py            # ten minutes, two processes; draws docs/results/scores.png
       python experiments/scores.py --smoke    # two scores, one draw, five epochs, no picture, for CI
 """
 
