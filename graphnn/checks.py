@@ -13,6 +13,9 @@ import numpy as np
 
 from graphnn.types import Array, Params
 
+INTERRUPTED = "interrupted by the keyboard"
+"""What a history, a sweep or a search says where Ctrl-C has ended it."""
+
 
 class GraphError(ValueError):
     """A graph that cannot be used: says which graph (``.index``, or None) and which of its parts (``.attribute``).

@@ -15,6 +15,7 @@ From that one method follow `model.init(seed, graphs)`, which returns the flat d
 from __future__ import annotations
 
 import copy
+import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
@@ -383,7 +384,7 @@ def show(value: Any) -> str:
         return f"({', '.join(map(show, value))}{',' * (len(value) == 1)})"
     if callable(value) and hasattr(value, "__name__"):
         return value.__name__
-    return repr(value)
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))  # the same in every process
 
 
 def as_input(graphs: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 from graphnn import ops
 from graphnn.checks import nearest
 from graphnn.layer import Layer, Scope
-from graphnn.types import Array
+from graphnn.types import Array, is_statistic
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,9 @@ class Tied(Layer):
     For ties through different functions put one Tied around another. A layer object that occurs twice in a container
     needs none of this: it has one name, and so one weight.
 
-    Raises KeyError in `init` for a name that the inner model has not, or that is tied to itself or to a tied one,
-    ValueError where through(source) has another shape than the parameter it stands for.
+    Raises KeyError for a name that is tied to itself or to a tied one and, in `init`, for one that the inner model has
+    not; ValueError for a running statistic, and in `init` where through(source) has another shape than the parameter
+    it stands for.
 
     >>> import numpy as np
     >>> from graphnn.layers import Dense, Sequential
@@ -44,6 +45,8 @@ class Tied(Layer):
     def __post_init__(self) -> None:
         object.__setattr__(self, "ties", dict(self.ties))  # it must not change when the caller's does
         for name, source in self.ties.items():
+            if is_statistic(name) or is_statistic(source):
+                raise ValueError(f"Tied: {name!r} to {source!r}; running statistics are no parameters and are not tied")
             if source in self.ties:
                 raise KeyError(f"Tied: {name!r} is tied to {source!r}, which is tied itself; name what both come from")
 

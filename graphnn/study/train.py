@@ -14,6 +14,7 @@ import numpy as np
 
 from graphnn import models, uncertainty
 from graphnn.batch import Batch
+from graphnn.checks import INTERRUPTED
 from graphnn.datasets.tables import Targets
 from graphnn.layer import Layer
 from graphnn.losses import StandardizedError, binary_cross_entropy, cross_entropy
@@ -23,7 +24,7 @@ from graphnn.splits import Split
 from graphnn.study.metrics import scores
 from graphnn.training.callbacks.progress import Progress
 from graphnn.training.callbacks.stopping import EarlyStopping
-from graphnn.training.fit import INTERRUPTED, fit, predict
+from graphnn.training.fit import fit, predict
 from graphnn.training.history import History
 from graphnn.types import Params
 

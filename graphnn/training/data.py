@@ -86,11 +86,16 @@ def _arrays(name: str, value: Any) -> Iterator[tuple[str, np.ndarray]]:
         value = (*features, *structure, packed.kernels)
     if isinstance(value, SparseMatrix):
         value = (value.pattern.indptr, value.pattern.indices, value.values)
+    elif hasattr(value, "tocsr"):
+        csr = value.tocsr()
+        value = (csr.indptr, csr.indices, csr.data, np.array(csr.shape))
     if isinstance(value, (dict, tuple, list)):
         for key, part in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _arrays(f"{name}/{key}", part)
     elif isinstance(value, np.ndarray):
         yield name, value
+    elif hasattr(value, "__dict__"):
+        yield from _arrays(name, vars(value))
 
 
 def validation_parts(validation: Sequence[Any], per: str) -> tuple[Any, Any, str, Any]:

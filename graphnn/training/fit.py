@@ -3,7 +3,7 @@
 Everything about a training is on its `Run`: parameters, gradients, loss, history. Callbacks see the run at
 nine points, in the order they were given, and stop the training by returning True. A stop at begin_batch,
 after_forward or after_backward leaves that step untaken; an epoch in which a step was taken is still
-evaluated and closed; and after_fit is asked of every callback, however the training ends.
+evaluated and closed; and after_fit is asked of every callback that began, however the training ends.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 from graphnn import ops
 from graphnn.autodiff import Tape
 from graphnn.batch import Batch
+from graphnn.checks import INTERRUPTED
 from graphnn.layer import Layer, names_read
 from graphnn.losses import mean_squared_error
 from graphnn.optim import Optimizer, adam, step_sizes
@@ -44,8 +45,6 @@ POINTS = (
     "after_fit",
 )
 """The nine points at which a callback is asked, each with the run, if it has a method of that name."""
-
-INTERRUPTED = "interrupted by the keyboard"
 
 
 def steps(
@@ -307,31 +306,37 @@ class _Callbacks:
                     "each takes the run"
                 )
         self.callbacks.sort(key=_asked_last)
+        self.begun: list[Any] = []  # only who has begun is asked to finish
         self.used = {point for point in POINTS if any(hasattr(callback, point) for callback in self.callbacks)}
 
     def __call__(self, point: str, run: Run) -> bool:
         """Return whether somebody wants to stop."""
         if point in self.used:
             for callback in self.callbacks:
-                method = getattr(callback, point, None)
-                answer = None if method is None else method(run)
-                if isinstance(answer, (bool, np.bool_)) and answer and run.history.stopped is None:
-                    run.stop(f"{type(callback).__name__} at {point}")
+                self._ask(callback, point, run)
         return run.history.stopped is not None
+
+    def _ask(self, callback: Any, point: str, run: Run) -> None:
+        method = getattr(callback, point, None)
+        answer = None if method is None else method(run)
+        if isinstance(answer, (bool, np.bool_)) and answer and run.history.stopped is None:
+            run.stop(f"{type(callback).__name__} at {point}")
 
     def begin(self, run: Run) -> None:
         """Let one who knows this run from before put it back where it was; then ask all of them at begin_fit."""
         for callback in self.callbacks:
             if hasattr(callback, "put_back"):
                 callback.put_back(run)
-        self("begin_fit", run)
+        for callback in self.callbacks:
+            self.begun.append(callback)
+            self._ask(callback, "begin_fit", run)
         if run.memories:
             for callback, memory in zip(run.remembering, run.memories, strict=True):
                 callback.remember(memory)
 
     def finish(self, run: Run, first: BaseException | None) -> None:
-        """Ask all of them at after_fit, though the training or one of them failed; raise the first failure."""
-        for callback in self.callbacks:
+        """Ask all that began at after_fit, though the training or one of them failed; raise the first failure."""
+        for callback in self.begun:
             try:
                 if hasattr(callback, "after_fit"):
                     callback.after_fit(run)
@@ -399,7 +404,8 @@ def _step(run: Run, part: Data, position: int, ask: _Callbacks) -> bool:
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what is not finite is found and named below
         tape = Tape(objective, moving(run.params))
     losses, (predictions, updates) = tape.output
-    run.inputs, run.predictions, run.targets = part.inputs, _read_only(predictions), _read_only(part.targets)
+    seen = (part.inputs, predictions, part.targets)
+    run.inputs, run.predictions, run.targets = map(_read_only, seen)
     several = isinstance(run.loss, Mapping)
     run.losses = {
         name: number(f"the loss {name!r}" if several else "the loss", value) for name, value in losses.items()

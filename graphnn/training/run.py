@@ -70,6 +70,7 @@ class Run:
         callbacks: Sequence[Any],
     ):
         self.model, self.optimizer, self.loss = model, optimizer, loss
+        self.given_optimizer = optimizer  # a callback may replace the other one
         self.data, self.validation, self.seed = data, validation, seed
         self.n_epochs, self.batch_size, self.callbacks = epochs, batch_size, list(callbacks)
         own = copied(params)
@@ -147,7 +148,13 @@ class Run:
         flat |= {"value": self.value, "seconds": perf_counter() - self.began if now.batch else 0.0}
         flat |= {f"history/{name}": value for name, value in self.history.memory().items()}
         for i, callback in enumerate(self.remembering):
-            flat |= {f"callbacks/{i}/{name}": value for name, value in callback.memory().items()}
+            for name, value in callback.memory().items():
+                if not isinstance(value, (str, bool, int, float, list, np.ndarray, np.generic, type(None))):
+                    raise TypeError(
+                        f"{type(callback).__name__}.memory: {name!r} is a {type(value).__name__}, wanted arrays, "
+                        "numbers, words, None, or lists of these"
+                    )
+                flat[f"callbacks/{i}/{name}"] = value
         return flat
 
     def go_on(self, params: Params, state: dict[str, Any], optimizer: Optimizer, memory: Mapping[str, Any]) -> None:

@@ -100,5 +100,8 @@ def conflict(loss_grads: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def _cosine(a: np.ndarray, b: np.ndarray) -> float | None:
-    long = float(np.linalg.norm(a)) * float(np.linalg.norm(b))
-    return float(a @ b) / long if long > 0 else None
+    largest = [float(np.abs(v).max(initial=0.0)) for v in (a, b)]  # divided by which no square is too small or large
+    if not all(largest):
+        return None
+    a, b = a.astype(float) / largest[0], b.astype(float) / largest[1]
+    return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))

@@ -18,9 +18,9 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from graphnn.checks import INTERRUPTED
 from graphnn.training.trials import Sweep, Trial, short, shown
 
-INTERRUPTED = "interrupted by the keyboard"
 Note = Callable[[int, Trial], None]  # takes down the trial at a place
 
 

@@ -105,6 +105,7 @@ def test_a_tied_layer_shows_in_the_tree():
         ({"2.dense.weight": "0.dense.weight"}, gn.identity, KeyError, "the model has no parameter '2.dense.weight'"),
         ({"1.dense.weight": "0.dense.wieght"}, gn.identity, KeyError, "'0.dense.wieght'; did you mean"),
         (TURNED, gn.identity, ValueError, r"'1.dense.weight' has shape \(2, 3\).*'0.dense.weight' has shape \(3, 2\)"),
+        ({"1.batchnorm.running_mean": "0.dense.bias"}, gn.identity, ValueError, "running statistics are no parameters"),
         ({"a": "a"}, gn.identity, KeyError, "'a' is tied to 'a', which is tied itself"),
         ({"a": "b", "b": "c"}, gn.identity, KeyError, "'a' is tied to 'b', which is tied itself"),
     ],

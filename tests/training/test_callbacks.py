@@ -91,6 +91,8 @@ def test_the_best_parameters_are_a_copy():
     stopping.after_fit(run)
     assert list(run.params) == ["weight"]
     np.testing.assert_array_equal(run.params["weight"], [1, 1])
+    run.params["weight"] += 1  # what is given out is nobody else's
+    np.testing.assert_array_equal(stopping.params["weight"], [1, 1])
 
 
 def test_early_stopping_puts_the_parameters_of_the_best_epoch_back():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import functools
 import io
 import os
 import signal
@@ -15,6 +16,7 @@ from pathlib import Path
 import cases
 import numpy as np
 import pytest
+import scipy.sparse
 
 import graphnn as gn
 from graphnn import archive
@@ -210,10 +212,8 @@ def test_the_file_serves_for_predictions_too(tmp_path):
         ({"batch_size": 7}, "batch_size 8, this one has 7"),
         ({"seed": 4}, "seed 3, this one has 4"),
         ({"optimizer": gn.adam(0.03)}, r"optimizer adam\(step_size=0.02.*, this one has adam\(step_size=0.03"),
-        ({"loss": gn.mean_absolute_error}, "loss mean_squared_error, this one has mean_absolute_error"),
-        ({"metrics": {}}, "metrics mae, this one has"),
-        ({"validation": (HELD_OUT[0], HELD_OUT[1] + 1)}, "validation [0-9a-f]{64}, this one has"),
-        ({"validation": None}, "validation [0-9a-f]{64}, this one has None"),
+        ({"loss": gn.mean_absolute_error}, "loss loss: mean_squared_error, this one has loss: mean_absolute_error"),
+        ({"metrics": {}}, "metrics mae, this one has none"),
     ],
 )
 def test_another_training_is_refused_by_what_differs(tmp_path, change, message):
@@ -222,6 +222,27 @@ def test_another_training_is_refused_by_what_differs(tmp_path, change, message):
     with pytest.raises(ValueError, match=rf"run\.npz: the run in the file has {message}"):
         train(tmp_path / "run.npz", **change)
     assert (tmp_path / "run.npz").read_bytes() == before
+
+
+@pytest.mark.parametrize("validation", [(HELD_OUT[0], HELD_OUT[1] + 1), None])
+def test_other_validation_data_are_refused(tmp_path, validation):
+    train(tmp_path / "run.npz", epochs=1)
+    with pytest.raises(ValueError, match="the run in the file had other validation data than this one; make them"):
+        train(tmp_path / "run.npz", validation=validation)
+
+
+def test_fewer_epochs_than_lie_behind_are_refused(tmp_path):
+    train(tmp_path / "run.npz", epochs=2)
+    with pytest.raises(ValueError, match=r"run\.npz: the run in the file has 2 epochs behind it, epochs=1 came"):
+        train(tmp_path / "run.npz", epochs=1)
+
+
+def test_losses_by_other_names_are_refused(tmp_path):
+    first = {"square": gn.mean_squared_error, "absolute": absolute}
+    train(tmp_path / "run.npz", loss=first, epochs=1)
+    loss = {"square": gn.mean_squared_error, "other": absolute}
+    with pytest.raises(ValueError, match="loss square: mean_squared_error, absolute: absolute, this one has square: "):
+        train(tmp_path / "run.npz", loss=loss)
 
 
 def test_other_data_another_model_and_other_callbacks_are_refused(tmp_path):
@@ -233,10 +254,12 @@ def test_other_data_another_model_and_other_callbacks_are_refused(tmp_path):
 
     go()
     go()
-    for change, name in (
-        ({"x": x + 1e-12}, "data"), ({"y": y[::-1]}, "data"), ({"more": [Sum()]}, "callbacks"),
-    ):  # fmt: skip
-        with pytest.raises(ValueError, match=f"the run in the file has {name} "):
+    for change, words in (
+        ({"x": x + 1e-12}, "had other training data"),
+        ({"y": y[::-1]}, "had other training data"),
+        ({"more": [Sum()]}, "has callbacks none, this one has Sum"),
+    ):
+        with pytest.raises(ValueError, match=f"the run in the file {words}"):
             go(**change)
     with pytest.raises(ValueError, match="holds parameters of Dense"):
         go(model=gn.Sequential(gn.Dense(1)))
@@ -310,6 +333,142 @@ def test_best_keeps_the_file_of_the_lowest_loss(tmp_path):
         model, model.init(0, x), x, y, optimizer=gn.sgd(0.1), validation=data, epochs=8, callbacks=[keep, Spoil()]
     )
     assert gn.load(tmp_path / "best.npz").run["epoch"] - 1 == history.best_epoch == 2
+
+
+def test_best_looks_at_every_epoch(tmp_path):
+    """With the default of every ten epochs a best in between was lost."""
+    keep = gn.Checkpoint(tmp_path / "best.npz", best=True)
+    _, history = gn.fit(
+        MODEL,
+        PARAMS,
+        GRAPHS,
+        TARGETS,
+        validation=HELD_OUT,
+        batch_size=8,
+        epochs=17,
+        callbacks=[keep],
+        optimizer=gn.adam(0.3),
+    )
+    assert gn.load(tmp_path / "best.npz").run["epoch"] - 1 == history.best_epoch
+
+
+def test_who_never_began_is_not_asked_to_finish(tmp_path):
+    """A callback used again wrote its earlier run over a good file when another one refused to begin."""
+    x, model = np.ones((4, 1)), gn.Dense(1)
+    first, second = gn.Checkpoint(tmp_path / "a.npz"), gn.Checkpoint(tmp_path / "b.npz", resume=True)
+
+    def go(epochs):
+        return gn.fit(model, model.init(0, x), x, x, epochs=epochs, callbacks=[first, second])
+
+    go(3)
+    good = (tmp_path / "b.npz").read_bytes()
+    with pytest.raises(ValueError, match=r"a\.npz is there already"):
+        go(5)
+    assert (tmp_path / "b.npz").read_bytes() == good
+
+
+def test_of_two_files_the_one_that_is_further_counts(tmp_path):
+    def go(*extra):
+        best = gn.Checkpoint(tmp_path / "best.npz", best=True, resume=True)
+        return train(
+            tmp_path / "run.npz", "adam", *extra, gn.ReduceOnPlateau(0.5, patience=1), best, every=1, epochs=12
+        )
+
+    with pytest.raises(Killed):
+        go(Kill(10 * STEPS + 1))
+    steps = {name: gn.load(tmp_path / f"{name}.npz").run["step"] for name in ("run", "best")}
+    assert steps["best"] < steps["run"] == 10 * STEPS + 1
+    begun = []
+
+    class Note:
+        def begin_fit(self, run):
+            begun.append(run.step)
+
+    go(Note())
+    assert begun == [steps["run"]]
+
+
+class Scorer:
+    """A loss that is an object, whose repr holds an address."""
+
+    def __call__(self, predictions, targets):
+        return gn.mean_squared_error(predictions, targets)
+
+
+@pytest.mark.parametrize("make", [lambda: functools.partial(absolute), Scorer])
+def test_a_loss_without_a_name_is_the_same_in_another_process(tmp_path, make):
+    path = tmp_path / "run.npz"
+    kept = [train(path, loss=make(), epochs=epochs)[1] for epochs in (2, 3)]
+    assert len(kept[1].loss) == 3
+    assert " at 0x" not in gn.load(path).run["settings/loss"]
+
+
+def test_given_sparse_kernels_are_part_of_the_data(tmp_path):
+    def go(factor):
+        graphs = [gn.Graph(np.ones((3, 2)), kernels={"own": scipy.sparse.csr_array(factor * np.eye(3))})] * 2
+        model = gn.Sequential(gn.GraphConv(2, kernel="own"), gn.SumPool())
+        batch = gn.pack(graphs)
+        keep = gn.Checkpoint(tmp_path / "run.npz", resume=True)
+        gn.fit(model, model.init(0, batch), batch, np.zeros((2, 2)), epochs=2, callbacks=[keep])
+
+    go(1.0)
+    go(1.0)
+    with pytest.raises(ValueError, match="had other training data"):
+        go(50.0)
+
+
+def test_a_schedule_without_a_name_and_a_plateau_go_on_without_the_file(tmp_path):
+    """The file cannot hold what the plateau has made of a schedule that has no name: training matters more."""
+    x, model = np.ones((4, 1)), gn.Dense(1)
+    callbacks = [gn.ReduceOnPlateau(0.5, patience=1), gn.Checkpoint(tmp_path / "run.npz", every=1)]
+    with pytest.warns(RuntimeWarning, match="training goes on and the file before stays: .*cannot hold the optimiser"):
+        _, history = gn.fit(
+            model, model.init(0, x), x, x[:, :1] + 1, epochs=8, optimizer=gn.sgd(lambda step: 0.9), callbacks=callbacks
+        )
+    assert len(history.loss) == 8
+    gn.load(tmp_path / "run.npz")
+
+
+def test_files_before_the_last_outlive_a_full_disk(tmp_path, monkeypatch):
+    path, write, written = tmp_path / "run.npz", archive._replace, []
+
+    def full(place, data):
+        written.append(place)
+        if len(written) > 4:
+            raise OSError(errno.ENOSPC, "No space left on device", str(place))
+        write(place, data)
+
+    monkeypatch.setattr(archive, "_replace", full)
+    x, model = np.ones((4, 1)), gn.Dense(1)
+    with pytest.warns(RuntimeWarning, match="No space left"):
+        gn.fit(model, model.init(0, x), x, x, epochs=8, callbacks=[gn.Checkpoint(path, every=1, keep=3)])
+    names = ["run.1.npz", "run.2.npz", "run.npz"]
+    assert sorted(os.listdir(tmp_path)) == names
+    assert [gn.load(tmp_path / name).run["epoch"] for name in names] == [2, 1, 3]
+
+
+def test_replacing_a_run_replaces_the_files_before_its_last_too(tmp_path):
+    x, model = np.ones((4, 1)), gn.Dense(1)
+    for epochs, names in ((5, ["run.1.npz", "run.2.npz", "run.npz"]), (1, ["run.1.npz", "run.npz"])):
+        keep = gn.Checkpoint(tmp_path / "run.npz", every=1, keep=3, resume=False)
+        gn.fit(model, model.init(0, x), x, x, epochs=epochs, callbacks=[keep])
+        assert sorted(os.listdir(tmp_path)) == names
+
+
+def test_a_memory_that_no_file_holds_is_refused_by_the_callback(tmp_path):
+    class Nested(Sum):
+        def memory(self):
+            return {"avg": {"a": 1}}
+
+        def remember(self, memory):
+            pass
+
+    x = np.ones((4, 1))
+    with pytest.raises(TypeError, match=r"Nested\.memory: 'avg' is a dict, wanted arrays, numbers"):
+        gn.fit(
+            gn.Dense(1), gn.Dense(1).init(0, x), x, x, epochs=1,
+            callbacks=[Nested(), gn.Checkpoint(tmp_path / "run.npz")],
+        )  # fmt: skip
 
 
 def test_a_full_disk_is_told_and_the_file_before_stays_good(tmp_path, monkeypatch):

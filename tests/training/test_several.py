@@ -200,6 +200,12 @@ def test_conflict_is_the_cosine_parameter_by_parameter():
     assert table.total == f"{apart} of 3 pairs of losses pull apart"
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1e200, np.float32(1e-30)])
+def test_conflict_does_not_depend_on_scale(scale):
+    grads = {"a": {"w": scale * np.array([1.0, 0.0])}, "b": {"w": scale * np.array([-1.0, 1.0])}}
+    assert gn.conflict(grads).column("a, b")[0] == pytest.approx(-np.sqrt(0.5))
+
+
 def test_conflict_of_one_loss_or_of_different_names_is_refused():
     with pytest.raises(ValueError, match=r"two losses or more, got \['a'\]"):
         gn.conflict({"a": {"w": np.ones(1)}})

@@ -12,8 +12,10 @@ from typing import Any
 
 from graphnn.architecture import from_json, to_json
 from graphnn.checkpoint import load, save
+from graphnn.checks import INTERRUPTED
 from graphnn.layer import show
-from graphnn.training.fit import INTERRUPTED
+
+DIGESTS = ("training data", "validation data")
 
 
 class Checkpoint:
@@ -21,8 +23,9 @@ class Checkpoint:
 
     path: of the file, "run.npz". It is replaced as a whole, so that there is a good one at any moment; `gn.load` reads
     it too, for the parameters and the model
-    every: epochs between writing;  steps: training steps between writing, for long epochs, beside `every`
-    best: write only where the loss (of the validation data, if there is any) is the lowest so far
+    every: epochs between writing, 10 unless given;  steps: training steps between writing, for long epochs, beside it
+    best: write where the loss (of the validation data, if there is any) is the lowest so far, and only there; looked
+        at after every epoch unless `every` is given
     keep: how many files; those before the last are "run.1.npz", "run.2.npz", ...
     resume: what to do with a file that is there. True: go on from it, and begin anew if there is none, so that the
         same script does for the first start and after a kill. False: replace it. None: refuse it, so that nothing is
@@ -56,7 +59,7 @@ class Checkpoint:
     def __init__(
         self,
         path: str | os.PathLike,
-        every: int = 10,
+        every: int | None = None,
         *,
         steps: int | None = None,
         best: bool = False,
@@ -69,7 +72,8 @@ class Checkpoint:
         self.path = Path(path)
         if self.path.suffix != ".npz":
             raise ValueError(f"Checkpoint: path={str(path)!r} came; give a name that ends in .npz")
-        self.every, self.steps, self.best, self.keep, self.resume = every, steps, best, keep, resume
+        self.every = (1 if best else 10) if every is None else every
+        self.steps, self.best, self.keep, self.resume = steps, best, keep, resume
 
     def put_back(self, run: Any) -> None:
         """Put the run where the one in the file stood: `fit` calls this before begin_fit."""
@@ -84,18 +88,32 @@ class Checkpoint:
         saved = load(self.path, model=run.model)
         if saved.run is None or saved.state is None:
             raise ValueError(f"{self.path}: the file holds a model and no run to go on from; give another path")
-        for name, ours in self._settings.items():
-            theirs = saved.run.get(f"settings/{name}")
-            if theirs != ours:
-                raise ValueError(
-                    f"{self.path}: the run in the file has {name} {theirs}, this one has {ours}; "
-                    "make them equal, give another path, or pass resume=False to begin anew"
-                )
+        self._refuse_another(saved.run, run)
         try:
+            if 0 < run.step >= saved.run["step"]:
+                return  # another file has taken the run as far
             run.go_on(saved.params, saved.state, saved.optimizer or run.optimizer, saved.run)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"{self.path}: the run in the file is not as graphnn writes it: {error!r}") from error
         self._written = run.now
+
+    def _refuse_another(self, saved: dict[str, Any], run: Any) -> None:
+        """Refuse a file whose run is not this one, by what differs."""
+        remedy = "make them equal, give another path, or pass resume=False to begin anew"
+        for name, ours in self._settings.items():
+            theirs = saved.get(f"settings/{name}")
+            if theirs != ours and name in DIGESTS:
+                raise ValueError(f"{self.path}: the run in the file had other {name} than this one; {remedy}")
+            if theirs != ours:
+                words = [value or "none" for value in (theirs, ours)]
+                raise ValueError(
+                    f"{self.path}: the run in the file has {name} {words[0]}, this one has {words[1]}; {remedy}"
+                )
+        behind = saved.get("epoch", 0)
+        if isinstance(behind, int) and behind > run.n_epochs:
+            raise ValueError(
+                f"{self.path}: the run in the file has {behind} epochs behind it, epochs={run.n_epochs} came"
+            )
 
     def begin_fit(self, run: Any) -> None:
         if self._written is None and not self.best:
@@ -118,7 +136,7 @@ class Checkpoint:
     def _attempt(self, run: Any, now: Any) -> None:
         try:
             self._write(run, now)
-        except OSError as error:
+        except (OSError, TypeError) as error:
             warnings.warn(
                 f"Checkpoint could not write, training goes on and the file before stays: {error}",
                 RuntimeWarning,
@@ -135,23 +153,37 @@ class Checkpoint:
                 f"Checkpoint: a file cannot hold the optimiser {run.optimizer!r}; use a schedule of gn.schedules"
             )
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._make_room()
-        save(self.path, now.params, model=_in_a_file(run.model), optimizer=optimizer, state=now.state, run=memory)
+        before = self._second_name()
+        try:
+            save(self.path, now.params, model=_in_a_file(run.model), optimizer=optimizer, state=now.state, run=memory)
+        except BaseException:
+            before.unlink(missing_ok=True)
+            raise
+        self._pass_on(before)
         self._written = now
 
-    def _make_room(self) -> None:
-        """Give the file that is there a second name, that of the one before it, and so on."""
-        if self.keep == 1 or not self.path.exists() or self._written is None:
-            return
-        names = [self.path, *(self.path.with_suffix(f".{i}.npz") for i in range(1, self.keep))]
-        for newer, older in reversed(list(pairwise(names[1:]))):
-            if newer.exists():
-                os.replace(newer, older)
-        names[1].unlink(missing_ok=True)
-        try:
-            os.link(self.path, names[1])
-        except OSError:  # a file system without links
-            shutil.copyfile(self.path, names[1])
+    def _second_name(self) -> Path:
+        """Give the file of this run that is there a second name, under which it outlives the next."""
+        aside = self.path.with_name(f".{self.path.name}.before")
+        aside.unlink(missing_ok=True)
+        if self.keep > 1 and self._written is not None and self.path.exists():
+            try:
+                os.link(self.path, aside)
+            except OSError:  # a file system without links
+                shutil.copyfile(self.path, aside)
+        return aside
+
+    def _pass_on(self, before: Path) -> None:
+        """Number the files before the last: 1 the newest of them. Those of another run go."""
+        names = [self.path.with_suffix(f".{i}.npz") for i in range(1, self.keep)]
+        if self._written is None:
+            for name in names:
+                name.unlink(missing_ok=True)
+        if before.exists():
+            for newer, older in reversed(list(pairwise(names))):
+                if newer.exists():
+                    os.replace(newer, older)
+            os.replace(before, names[0])
 
 
 def _settings(run: Any) -> dict[str, Any]:
@@ -159,13 +191,13 @@ def _settings(run: Any) -> dict[str, Any]:
     losses = run.loss if isinstance(run.loss, dict) else {"loss": run.loss}
     return {
         "model": show(run.model),
-        "optimizer": show(run.optimizer),
-        "loss": ", ".join(show(loss) for loss in losses.values()),
+        "optimizer": show(run.given_optimizer),
+        "loss": ", ".join(f"{name}: {show(loss)}" for name, loss in losses.items()),
         "metrics": ", ".join(run.metrics),
         "batch_size": run.batch_size,
         "seed": run.seed,
-        "data": run.data.digest(),
-        "validation": None if run.validation is None else run.validation.digest(),
+        "training data": run.data.digest(),
+        "validation data": None if run.validation is None else run.validation.digest(),
         "callbacks": ", ".join(type(callback).__name__ for callback in run.remembering),
     }
 

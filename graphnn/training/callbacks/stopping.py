@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from graphnn.training.run import copied
 from graphnn.types import Params
 
 
@@ -40,7 +39,7 @@ class EarlyStopping:
         curve = run.history.validation_loss or run.history.loss
         if curve[-1] < self.best - self.min_change:
             self.best, self.best_epoch = curve[-1], run.epoch - 1
-            self.params = {name: np.array(value) for name, value in run.params.items()}
+            self.params = copied(run.params)
         if run.epoch - 1 - self.best_epoch >= self.patience:
             run.stop(f"no lower loss for {self.patience} epochs; best was epoch {self.best_epoch}")
             return True
@@ -48,7 +47,7 @@ class EarlyStopping:
 
     def after_fit(self, run: Any) -> None:
         if self.best_epoch >= 0:
-            run.params = self.params
+            run.params = copied(self.params)
 
     def memory(self) -> dict[str, Any]:
         """Return what a resumed run must know: the best so far."""
