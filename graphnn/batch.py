@@ -19,8 +19,8 @@ from graphnn.checks import GraphError, indices
 from graphnn.graph import Graph, edge_weights, features, given_kernel, is_foreign, node_features
 from graphnn.incoming import Incoming
 from graphnn.ops import Segments, SparseMatrix
-from graphnn.ops.sparse import offsets
-from graphnn.packed import Packed
+from graphnn.ops.sparse import offsets, ranges
+from graphnn.packed import Packed, take_rows
 from graphnn.types import Array, KernelFn
 
 STRUCTURE = ("senders", "receivers", "weights", "kernels")
@@ -316,10 +316,21 @@ class Batch:
 
     def __getitem__(self, index: Any) -> Batch:
         """Return some of the graphs as a batch: an integer, a slice, a list of integers or a mask."""
-        if not self.is_fresh:
-            raise TypeError("only a batch fresh from pack can be indexed; index it before features are replaced")
-        chosen = np.arange(self.n_graphs)[index]
-        return Batch.of(self.packed.take(np.atleast_1d(chosen)))
+        chosen = np.atleast_1d(np.arange(self.n_graphs)[index])
+        part = Batch.of(self.packed.take(chosen))
+        changed = [name for name in FEATURES if getattr(self, name) is not getattr(self.packed, name)]
+        return part.replace(**{name: self._rows_of(name, chosen) for name in changed}) if changed else part
+
+    def _rows_of(self, name: str, chosen: np.ndarray) -> Any:
+        """Return the rows that some of the graphs have in replaced features."""
+        values, unit = getattr(self, name), FEATURES[name]
+        if values is None:
+            return None
+        rows = chosen
+        if unit != "graph":
+            starts = self.packed.node_offsets if unit == "node" else self.packed.edge_offsets
+            rows = ranges(starts[chosen], np.diff(starts)[chosen])
+        return take_rows(values, rows) if isinstance(values, SparseMatrix) else ops.gather(values, rows)
 
     def __len__(self) -> int:
         return self.n_graphs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import pickle
 
 import cases
@@ -204,12 +205,41 @@ def test_a_batch_changes_its_type_and_keeps_everything_else():
     assert gn.pack(mixed).nodes.dtype == np.float64
 
 
-def test_a_part_of_a_batch_whose_features_were_replaced_is_refused():
+@pytest.mark.parametrize("index", [[0], [1, 0], slice(None), [1, 1]], ids=str)
+@pytest.mark.parametrize("name", ["nodes", "edges", "positions", "globals"])
+def test_a_part_of_a_batch_has_the_features_that_were_put_in(name, index):
     """Taking a part once fell back to the edge features that had come in."""
-    batch = gn.pack(cases.graphs("two_sizes", edges=True, global_features=True))
-    for name in ("nodes", "edges", "globals"):
-        with pytest.raises(TypeError, match="fresh from pack"):
-            batch.replace(**{name: getattr(batch, name) * 2})[[0]]
+    graphs = cases.graphs("two_sizes", edges=True, positions=True, global_features=True)
+    doubled = [dataclasses.replace(graph, **{name: 2 * getattr(graph, name)}) for graph in graphs]
+    batch = gn.pack(graphs)
+    part, expected = batch.replace(**{name: 2 * getattr(batch, name)})[index], gn.pack(doubled)[index]
+    for other in ("nodes", "edges", "positions", "globals"):
+        np.testing.assert_array_equal(getattr(part, other), getattr(expected, other))
+    np.testing.assert_array_equal(part.senders, expected.senders)
+
+
+def test_a_part_of_features_that_were_taken_away_or_made_sparse():
+    batch = gn.pack(cases.graphs("two_sizes", edges=True))
+    assert batch.replace(edges=None)[[1]].edges is None
+    sparse = gn.ops.SparseMatrix.from_scipy(scipy.sparse.csr_array(batch.nodes))
+    np.testing.assert_array_equal(gn.ops.dense(batch.replace(nodes=sparse)[[1]].nodes), batch[[1]].nodes)
+
+
+def test_the_gradient_of_a_part_lies_in_its_rows():
+    batch = gn.pack(cases.graphs("two_sizes"))
+
+    def loss(nodes):
+        return (batch.replace(nodes=nodes)[[1]].nodes ** 2).sum()
+
+    np.testing.assert_array_equal(gn.grad(loss)(batch.nodes), 2 * batch.nodes * (batch.node_graph == 1)[:, None])
+
+
+def test_fit_cuts_mini_batches_of_replaced_features():
+    batch = gn.pack(gn.datasets.alkanes().graphs[10:20])
+    model = gn.Sequential(gn.GraphConv(3), gn.SumPool(), gn.Dense(1))
+    small, y = batch.replace(nodes=0.1 * batch.nodes), np.arange(10.0)[:, None]
+    _, history = gn.fit(model, model.init(0, batch), small, y, batch_size=4, epochs=3)
+    assert len(history.steps) == 9
 
 
 def test_weights_flow_through_parts_traced_or_not():

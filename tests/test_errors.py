@@ -228,7 +228,6 @@ BATCHES = [
     bad("kernels as strings", lambda: BATCH.replace(kernels=["a", "b"]), gn.GraphError, "graphs[0].kernels['own']", "expected numbers"),
     bad("an index too high", lambda: PLAIN[5], IndexError, "index 5", "size 2"),
     bad("a mask of another length", lambda: PLAIN[np.array([True])], IndexError, "size of axis is 2", "boolean axis is 1"),
-    bad("a part after a layer", lambda: PLAIN.replace(nodes=PLAIN.nodes * 2)[0], TypeError, "fresh from pack", "before"),
     bad("no kernel named", PLAIN.kernels, ValueError, "no kernel was named", "pass kernel="),
     bad("an unknown kernel", lambda: conv("owm"), KeyError, "no kernel 'owm'", "'own'", "did you mean 'own'", "pass it to pack"),
     bad("a kernel nobody brought", lambda: conv("own", PLAIN), KeyError, "no kernel 'own'", "only none"),

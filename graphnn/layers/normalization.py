@@ -343,7 +343,9 @@ def set_target_scale(params: dict[str, Any], targets: Any) -> dict[str, Any]:
 def _mean_and_spread(targets: Any, like: Any) -> tuple[Any, Any]:
     """Return mean and standard deviation of every column, over the targets that are there."""
     if targets.shape[1:] != like.shape:
-        remedy = "; use targets[:, None]" if targets.ndim == 1 and like.shape == (1,) else ""
+        remedy = ""
+        if targets.ndim == 1:
+            remedy = "; use targets[:, None]" if like.shape == (1,) else "; for classes leave Rescale out"
         raise ValueError(f"Rescale: expected targets of shape (n, {like.shape[0]}), got {targets.shape}{remedy}")
     known = targets == targets  # noqa: PLR0124 - nan alone differs from itself
     count = known.sum(axis=0)

@@ -938,6 +938,11 @@ def test_steps_refuses_before_the_first_step():
 def test_a_rescale_for_other_targets_is_refused(batch):
     with pytest.raises(ValueError, match=r"Rescale: expected targets of shape \(n, 1\), got \(7,\)"):
         gn.fit(SCALED, SCALED.init(0, batch), batch, TOTALS[:, 0])
+    two = gn.models.gin(2, width=4)
+    with pytest.raises(
+        ValueError, match=r"Rescale: expected targets of shape \(n, 2\), got \(7,\); for classes leave Re"
+    ):
+        gn.fit(two, two.init(0, batch), batch, np.arange(7) % 2, loss=gn.cross_entropy)
 
 
 def test_a_node_model_must_be_read_out(batch):
