@@ -107,7 +107,7 @@ class Scope(Mapping):
             if call.seed is None:
                 raise KeyError(self._missing(key, shape))
             if not all(isinstance(n, (int, np.integer)) and n >= 0 for n in shape):
-                raise ValueError(f"parameter {key!r} would have shape {tuple(shape)}; a width is a whole number, 1 or more")
+                raise ValueError(f"parameter {key!r} would have shape {tuple(shape)}; widths are whole numbers")
             drawn = np.asarray(initializer(generator(call.seed, key), shape))
             call.flat[key] = drawn.astype(call.dtype, copy=False)
         call.read.add(key)

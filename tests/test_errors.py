@@ -430,8 +430,8 @@ MODELS = [
     bad("frames that do not divide", lambda: gn.Frames(2)({}, PLAIN), ValueError, "Frames: features of shape (7, 3)", "2 equal frames"),
     bad("a state too narrow for the features", lambda: gn.GatedGraphConv(2, 1).init(0, PLAIN), ValueError, "GatedGraphConv: 3 features do not fit", "width 2", "width=3"),
     bad("no rounds of messages", lambda: gn.GatedGraphConv(2, 0), ValueError, "GatedGraphConv: steps must be 1 or more", "0"),
-    bad("a width that is no number", lambda: gn.GraphConv("a").init(0, PLAIN), ValueError, "parameter 'weight' would have shape (3, 'a')", "whole number"),
-    bad("a width below nothing", lambda: gn.Dense(-1).init(0, X), ValueError, "parameter 'weight' would have shape (2, -1)", "whole number"),
+    bad("a width that is no number", lambda: gn.GraphConv("a").init(0, PLAIN), ValueError, "parameter 'weight' would have shape (3, 'a')", "whole numbers"),
+    bad("a width below nothing", lambda: gn.Dense(-1).init(0, X), ValueError, "parameter 'weight' would have shape (2, -1)", "whole numbers"),
     bad("no repetitions", lambda: gn.Repeat(gn.Dense(2), 0), ValueError, "Repeat: steps must be 1 or more", "0"),
     bad("a repetition of another width", lambda: gn.Repeat(gn.Dense(5), 4).init(0, X), ValueError, "'inner.weight' has shape (2, 5)", "(5, 5)", "used 4 times"),
     # jumping knowledge
