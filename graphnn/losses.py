@@ -244,10 +244,11 @@ def _difference(who: str, predictions: Array, targets: Array, mask: Mask) -> Arr
     targets = np.asarray(targets, dtype=_dtype(predictions))
     missing = np.isnan(targets)
     if missing.any():
-        if mask is None or (missing & _spread(who, _booleans(who, mask), missing)).any():
-            raise ValueError(
-                f"{who}: {int(missing.sum())} of {missing.size} targets are nan; pass mask=~np.isnan(targets)"
-            )
+        counts = np.ones_like(missing) if mask is None else _spread(who, _booleans(who, mask), missing)
+        if (missing & counts).any():
+            n, remedy = int((missing & counts).sum()), "~np.isnan(targets)"
+            remedy = f"pass mask={remedy}" if mask is None else f"let the mask leave them out as {remedy} does"
+            raise ValueError(f"{who}: {n} of {int(counts.sum())} targets are nan; {remedy}")
         targets = np.where(missing, 0, targets).astype(targets.dtype)
     return _counted(who, predictions - targets, mask)
 

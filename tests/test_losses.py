@@ -217,6 +217,7 @@ class TestMissingTargets:
         text = rf"^{name}: 6 of 12 targets are nan; pass mask=~np.isnan\(targets\)"
         with pytest.raises(ValueError, match=text):
             loss(predictions, self.MISSING)
+        text = rf"^{name}: 4 of 8 targets are nan; let the mask leave them out as ~np.isnan\(targets\) does"
         with pytest.raises(ValueError, match=text):
             loss(predictions, self.MISSING, mask=ROW_MASK)
         found = gn.value_and_grad(lambda p: loss(p, self.MISSING, mask=ENTRY_MASK))(predictions)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ class Data:
     inputs: a Batch, an array with one example a row, or a dict of such
     targets: an array, or a dict of arrays;  mask: which of them count
     per: what a target belongs to, "graph", "node" or "edge"
-    examples: of a mini-batch, which of the user's examples these are; None where they are all
+    examples, rows: of a mini-batch, which of the user's examples and targets these are; None where they are all
     """
 
     inputs: Any
@@ -30,6 +31,7 @@ class Data:
     per: str
     mask: np.ndarray | None = None
     examples: np.ndarray | None = None
+    rows: np.ndarray | None = None
 
     @property
     def n_examples(self) -> int:
@@ -43,7 +45,8 @@ class Data:
         rows = index if self.per == "graph" else self._rows(index)
         mask = None if self.mask is None else self.mask[rows]
         examples = index if self.examples is None else self.examples[index]
-        return Data(inputs, take_examples(self.targets, rows), self.per, mask, examples)
+        own = rows if self.rows is None else self.rows[rows]
+        return Data(inputs, take_examples(self.targets, rows), self.per, mask, examples, own)
 
     def digest(self) -> str:
         """Return a SHA-256 of all numbers: the same for the same examples in the same order.
@@ -131,7 +134,89 @@ def make_data(inputs: Any, targets: Any, per: str, mask: Any, who: str) -> Data:
         if len(values) != wanted:
             hint = _other_per(data, per, len(values))
             raise ValueError(f"{who}: {wanted} {unit}s but {name} has {len(values)} rows{hint}")
-    return Data(data, given, per, None if mask is None else _checked_mask(mask, wanted, unit))
+    made = Data(data, given, per, None if mask is None else _checked_mask(mask, wanted, unit))
+    _refuse_infinite(made, "validation " if who == "validation" else "")
+    return made
+
+
+def _refuse_infinite(data: Data, who: str) -> None:
+    place = first_target(data, np.isinf)
+    if place is not None:
+        name, value = place
+        remedy = "mend it, or leave it out with mask="
+        raise ValueError(f"{who}{name} is {value}; every target that counts must be finite: {remedy}")
+
+
+def first_target(data: Data, is_bad: Callable[[np.ndarray], np.ndarray]) -> tuple[str, float] | None:
+    """Return the place in the user's data of the first target that counts and is bad, and its value; None if none is.
+
+    >>> first_target(Data(np.ones((2, 1)), np.array([[0.0], [np.nan]]), "graph"), np.isnan)
+    ('targets[1]', nan)
+    """
+    targets = data.targets if isinstance(data.targets, dict) else {"": data.targets}
+    for name, values in targets.items():
+        if values.dtype.kind != "f":
+            continue
+        bad = is_bad(values)
+        if bad.any() and data.mask is not None and data.mask.shape in (values.shape[:1], values.shape):
+            bad = bad & data.mask.reshape(data.mask.shape + (1,) * (bad.ndim - data.mask.ndim))
+        if bad.any():
+            place = tuple(int(i) for i in np.argwhere(bad)[0])
+            row = place[0] if data.rows is None else int(data.rows[place[0]])
+            column = f" in column {place[1]}" if bad.ndim == 2 and bad.shape[1] > 1 else ""
+            return f"targets{f'[{name!r}]' if name else ''}[{row}]{column}", float(values[place])
+    return None
+
+
+def refuse_spreading(who: str, function: Callable[[Any, Data], Any], predictions: Any, data: Data) -> None:
+    """Refuse a function that compares every prediction with every target, as NumPy does for (n, 1) and (n,).
+
+    Shapes alone do not tell, since a function may put them right by itself. One that has spread them out does not care
+    about the order of the targets, though it does about their values; that is asked with predictions drawn at random.
+    """
+    targets = data.targets
+    if not isinstance(targets, np.ndarray) or not isinstance(predictions, np.ndarray):
+        return
+    shape = predictions.shape
+    if targets.dtype.kind not in "biuf" or not _spreads(shape, targets.shape):
+        return
+    try:
+        is_spread = all(_ignores_order(function, shape, predictions.dtype, data, seed) for seed in range(5))
+    except MemoryError:
+        raise
+    except Exception:  # what it cannot do with these it says by itself
+        return
+    if is_spread:
+        remedy = "targets[:, None]" if len(shape) > targets.ndim else "targets[:, 0]"
+        raise ValueError(
+            f"{who} compares every prediction with every target: predictions {shape} and targets {targets.shape} "
+            f"differ in shape, and NumPy spreads both to {np.broadcast_shapes(shape, targets.shape)}; use {remedy}"
+        )
+
+
+def _ignores_order(
+    function: Callable[[Any, Data], Any], shape: tuple[int, ...], dtype: Any, data: Data, seed: int
+) -> bool:
+    """Say whether a function of predictions depends on what the targets are, but not on whose they are."""
+    targets, rng = data.targets, np.random.default_rng(seed)
+    counted = np.flatnonzero(np.ones(len(targets)) if data.mask is None else data.mask.reshape(len(targets), -1)[:, 0])
+    turned, alike = targets.copy(), targets.copy()
+    turned[counted] = targets[np.roll(counted, 1)]
+    alike[counted] = targets[counted[:1]]
+    known = np.asarray(targets[counted], float).ravel()
+    drawn = (rng.choice(known, shape) + rng.uniform(-0.3, 0.3, shape) * known.std()).astype(dtype)
+    with np.errstate(all="ignore"):
+        given, other, same = (float(function(drawn, replace(data, targets=y))) for y in (targets, turned, alike))
+    return abs(other - given) <= 1e-6 * abs(given) < abs(same - given)
+
+
+def _spreads(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Say whether arrays of these shapes, taken together, give more numbers than each of them has."""
+    try:
+        both = np.broadcast_shapes(one, other)
+    except ValueError:
+        return False
+    return math.prod(both) > max(math.prod(one), math.prod(other))
 
 
 def _checked_mask(mask: Any, wanted: int, unit: str) -> np.ndarray:
@@ -170,11 +255,18 @@ def n_examples_of(inputs: Any) -> int:
     return len(next(iter(inputs.values()), ())) if isinstance(inputs, dict) else len(inputs)
 
 
+def batch_in(inputs: Any) -> Batch | None:
+    """Return the first batch among the inputs, None if there are no graphs."""
+    parts = inputs.values() if isinstance(inputs, dict) else (inputs,)
+    return next((part for part in parts if isinstance(part, Batch)), None)
+
+
 def _batch_of(inputs: Any) -> Batch:
-    for part in inputs.values() if isinstance(inputs, dict) else (inputs,):
-        if isinstance(part, Batch):
-            return part
-    raise TypeError(f"per='node' or 'edge' needs graphs, got {type(inputs).__name__}")
+    """Return the first batch among the inputs; raises TypeError where there are no graphs."""
+    batch = batch_in(inputs)
+    if batch is None:
+        raise TypeError(f"per='node' or 'edge' needs graphs, got {type(inputs).__name__}")
+    return batch
 
 
 def take_examples(examples: Any, index: np.ndarray | slice) -> Any:

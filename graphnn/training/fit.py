@@ -25,11 +25,20 @@ from graphnn.checks import INTERRUPTED
 from graphnn.layer import Layer, names_read
 from graphnn.losses import mean_squared_error
 from graphnn.optim import Optimizer, adam, step_sizes
-from graphnn.training.data import Data, make_data, make_inputs, n_examples_of, take_examples, validation_parts
+from graphnn.training.data import (
+    Data,
+    first_target,
+    make_data,
+    make_inputs,
+    n_examples_of,
+    refuse_spreading,
+    take_examples,
+    validation_parts,
+)
 from graphnn.training.history import History
 from graphnn.training.run import Loss, Run, moving, number
 from graphnn.training.several import per_loss
-from graphnn.training.trust.culprit import all_finite, gradient_diverged, loss_diverged, squares
+from graphnn.training.trust.culprit import all_finite, gradient_diverged, loss_diverged, squares, validation_diverged
 from graphnn.training.trust.diagnosis import Diagnosis
 from graphnn.types import Array, Params
 
@@ -399,7 +408,7 @@ def _step(run: Run, part: Data, position: int, ask: _Callbacks) -> bool:
 
     def objective(moving: Params) -> tuple[dict[str, Array], tuple]:
         predictions, updates = run.model.apply({**run.params, **moving}, part.inputs, train=True, rng=rng)
-        return run.losses_of(predictions, part), (predictions, updates)
+        return _losses_of(run, predictions, part), (predictions, updates)
 
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what is not finite is found and named below
         tape = Tape(objective, moving(run.params))
@@ -411,8 +420,10 @@ def _step(run: Run, part: Data, position: int, ask: _Callbacks) -> bool:
         name: number(f"the loss {name!r}" if several else "the loss", value) for name, value in losses.items()
     }
     run.value = sum(run.losses.values())
+    if not run.step:
+        _refuse_spreading(run, predictions, part)
     if not np.isfinite(run.value):
-        raise run.diagnosis.explain(run, loss_diverged(run, part, rng))
+        raise loss_diverged(run, part, rng)
     if ask("after_forward", run):
         return False
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -421,7 +432,7 @@ def _step(run: Run, part: Data, position: int, ask: _Callbacks) -> bool:
     run.grads = _sum(list(by_loss.values()))
     sums = squares(run.grads)
     if not all_finite(run.grads, sum(sums.values())):
-        raise run.diagnosis.explain(run, gradient_diverged(run, part, rng))
+        raise gradient_diverged(run, part, rng)
     run.diagnosis.look(run, sums, part)
     if ask("after_backward", run):
         return False
@@ -444,6 +455,30 @@ def _step(run: Run, part: Data, position: int, ask: _Callbacks) -> bool:
     return True
 
 
+def _losses_of(run: Run, predictions: Any, data: Data) -> dict[str, Array]:
+    """Return the losses; one that refuses a missing target is told where in the user's data that is."""
+    try:
+        return run.losses_of(predictions, data)
+    except ValueError as error:
+        missing = first_target(data, np.isnan)
+        if missing is None:
+            raise
+        whose = "validation " if data is run.validation else ""
+        raise ValueError(f"{error} (the first of them here is {whose}{missing[0]})") from error
+
+
+def _refuse_spreading(run: Run, predictions: Any, data: Data) -> None:
+    """Refuse losses that compare every prediction with every target."""
+    losses = run.loss if isinstance(run.loss, Mapping) else {"": run.loss}
+    for name in losses:
+        function = partial(_one_loss, run, name or "loss")
+        refuse_spreading(f"the loss {name!r}" if name else "the loss", function, predictions, data)
+
+
+def _one_loss(run: Run, name: str, predictions: Any, data: Data) -> Any:
+    return run.losses_of(predictions, data)[name]
+
+
 def _pick(name: str, output: tuple) -> Any:
     return output[0][name]
 
@@ -464,11 +499,19 @@ def _close_epoch(run: Run, ask: _Callbacks) -> None:
     if run.validation is not None:
         ask("begin_validate", run)
     if run.validation is not None or run.metrics:
-        predictions = run.model(run.params, data.inputs)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what is not finite is named below
+            predictions = run.model(run.params, data.inputs)
+            losses = {} if run.validation is None else _losses_of(run, predictions, data)
         if run.validation is not None:
-            losses = run.losses_of(predictions, data).items()
-            history.validation_loss.append(sum(number(f"the loss {name!r}", value) for name, value in losses))
+            value = sum(number(f"the loss {name!r}", value) for name, value in losses.items())
+            if not np.isfinite(value):
+                raise validation_diverged(run, value)
+            if not run.epoch:
+                _refuse_spreading(run, predictions, data)
+            history.validation_loss.append(value)
         for name in run.metrics:
+            if not run.epoch:
+                refuse_spreading(f"the metric {name!r}", partial(run._metric_of, name), predictions, data)
             history.metrics[name].append(run._metric_of(name, predictions, data))
     history.seconds.append(time.perf_counter() - run.began)
     run.settled = False

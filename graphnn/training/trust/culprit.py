@@ -16,10 +16,12 @@ from graphnn.batch import Batch
 from graphnn.checks import TrainingDiverged
 from graphnn.layer import Call, Layer, Scope, parts_of
 from graphnn.ops import SparseMatrix
-from graphnn.training.data import Data, n_examples_of, take_examples
+from graphnn.training.data import Data, batch_in, n_examples_of, take_examples
 from graphnn.types import Params
 
 ENORMOUS = 1e6  # how many times larger than in the others a number must be to be pointed at
+OTHERS = 8  # so many rows are asked beside the one that is bad alone, whether each of them is, too
+NOT_FINITE, MEND = "the first numbers that are not finite are in", "Mend it, or leave it out."
 LossOf = Callable[[Any, Data], Any]
 
 
@@ -41,25 +43,45 @@ def all_finite(grads: Params, total: float) -> bool:
 
 def loss_diverged(run: Any, part: Data, rng: Any) -> TrainingDiverged:
     """Return the error for a loss that is not finite, of the run at this mini-batch, with the noise of its step."""
-    layer, bad = None, None
+    culprit, layer, index, place, oddity = _culprit_of_loss(run, part, rng)
+    where = "look at the inputs and targets of this mini-batch."
+    advice = f"Lower the step size, or {where}" if run.step else f"No step was taken before: {where}"
+    if culprit.startswith("parameter") and not run.step:
+        advice = "No step was taken before: look at the parameters that training began with."
+    text = f"step {run.step}: the loss is {run.value}; {NOT_FINITE} {culprit}{place}. {_then(oddity, advice)}"
+    error = TrainingDiverged(text, run.step, culprit, run.last_good, layer, index)
+    return error if MEND in oddity else run.diagnosis.explain(run, error)
+
+
+def validation_diverged(run: Any, value: float) -> TrainingDiverged:
+    """Return the error for a validation loss that is not finite, of the run at the end of an epoch."""
+    culprit, layer, index, place, oddity = _culprit_of_loss(run, run.validation, None)
+    for name in ("graphs[", "row "):
+        place, oddity = (
+            place.replace(f" {name}", f" validation {name}"),
+            oddity.replace(f" {name}", f" validation {name}"),
+        )
+    advice = "Look at the inputs and targets of the validation data, or lower the step size."
+    params = run.params if all(map(_finite, run.params.values())) else run.last_good
+    text = f"epoch {run.epoch}: the validation loss is {value}; {NOT_FINITE} {culprit}{place}. {_then(oddity, advice)}"
+    return TrainingDiverged(text, run.step, culprit, params, layer, index)
+
+
+def _then(oddity: str, advice: str) -> str:
+    return oddity.strip() if MEND in oddity else oddity + advice
+
+
+def _culprit_of_loss(run: Any, part: Data, rng: Any) -> tuple[str, str | None, int | None, str, str]:
+    """Return what is to blame, its layer, its example, where that is in words, and what is odd there."""
     bad_parameter = next((name for name, value in run.params.items() if not _finite(value)), None)
     if bad_parameter is not None:
-        culprit, layer = f"parameter {bad_parameter!r}", _layer_of(bad_parameter)
-    else:
-        layer, bad, predictions = _first_layer(run.model, run.params, part, rng)
-        culprit = "the loss" if layer is None else f"the output of layer {layer or type(run.model).__name__!r}"
-        if layer is None:
-            bad = _bad_rows(run.total_loss_of, predictions, part)
-    place, index, oddity = _where(part, bad)
-    return TrainingDiverged(
-        f"step {run.step}: the loss is {run.value}; the first numbers that are not finite are in {culprit}{place}. "
-        f"{oddity}Lower the step size, or look at the inputs and targets of this mini-batch.",
-        run.step,
-        culprit,
-        run.last_good,
-        layer,
-        index,
-    )
+        return f"parameter {bad_parameter!r}", _layer_of(bad_parameter), None, "", ""
+    layer, bad, kind, predictions = _first_layer(run.model, run.params, part, rng)
+    culprit = "the loss" if layer is None else f"the output of layer {layer or type(run.model).__name__!r}"
+    if layer is None:
+        bad, kind = _bad_rows(run.total_loss_of, predictions, part), part.per
+    place, index, oddity = _where(part, bad, kind)
+    return culprit, layer, index, place, oddity
 
 
 def gradient_diverged(run: Any, part: Data, rng: Any) -> TrainingDiverged:
@@ -85,8 +107,10 @@ def gradient_diverged(run: Any, part: Data, rng: Any) -> TrainingDiverged:
     first, bad = _first_bad(part.n_examples, is_bad), None
     if first is not None:
         bad = np.arange(part.n_examples) == first
-    place, index, oddity = _where(part, bad)
-    return TrainingDiverged(
+    elif part.n_examples > 1:
+        bad = _spoilt_examples(part)
+    place, index, oddity = _where(part, bad, "graph")
+    error = TrainingDiverged(
         f"step {run.step}: the gradient of {name!r} is not finite{place} (loss {run.value:.4g}). {oddity}"
         "The parameters of the last good step are in the error's .params.",
         run.step,
@@ -95,6 +119,7 @@ def gradient_diverged(run: Any, part: Data, rng: Any) -> TrainingDiverged:
         layer,
         index,
     )
+    return error if MEND in oddity else run.diagnosis.explain(run, error)
 
 
 def _finite(value: Any) -> bool:
@@ -106,24 +131,28 @@ def _layer_of(name: str) -> str:
     return name.rpartition(".")[0]
 
 
-def _first_layer(model: Layer, params: Params, part: Data, rng: Any) -> tuple[str | None, np.ndarray | None, Any]:
-    """Return the first layer that puts out what is not finite, which rows of it, and what the model puts out."""
-    found: list[tuple[str, np.ndarray | None]] = []
+def _first_layer(model: Layer, params: Params, part: Data, rng: Any) -> tuple[str | None, np.ndarray | None, str, Any]:
+    """Return the first layer that puts out what is not finite, which rows, of what kind, and what the model puts out.
+
+    rng: as in training;  None: as in evaluation
+    """
+    found: list[tuple[str, np.ndarray | None, str]] = []
 
     def watch(path: str, out: Any) -> None:
         for array in () if found else parts_of(out):
             rows = _rows_not_finite(array)
             if rows.any():
+                kind = "node" if path or isinstance(out, Batch) else part.per  # by themselves the predictions
                 if isinstance(out, Batch) and len(rows) != _lengths(part)["node"]:  # nodes of a coarser graph
-                    rows = np.isin(np.arange(out.n_graphs), out.node_graph[rows])
-                found.append((path, rows))
+                    rows, kind = np.isin(np.arange(out.n_graphs), out.node_graph[rows]), "graph"
+                found.append((path, rows, kind))
                 return
 
-    call = Call(params, True, rng)
+    call = Call(params, rng is not None, rng)
     call.watch = watch
     with np.errstate(all="ignore"):
         predictions = model(Scope(call), part.inputs)
-    return (*(found[0] if found else (None, None)), predictions)
+    return (*(found[0] if found else (None, None, "")), predictions)
 
 
 def _rows_not_finite(array: Any) -> np.ndarray:
@@ -149,11 +178,31 @@ def _bad_rows(loss_of: LossOf, predictions: Any, part: Data) -> np.ndarray | Non
         first = _first_bad(n, is_bad)
     except (ValueError, TypeError, IndexError):  # a loss that needs all rows at once cannot be asked about one
         return None
-    return None if first is None else np.arange(n) == first
+    if first is not None:
+        return np.arange(n) == first
+    return _spoilt_targets(part)
+
+
+def _spoilt_targets(part: Data) -> np.ndarray | None:
+    """Return which rows of the targets are not finite."""
+    for values in part.targets.values() if isinstance(part.targets, Mapping) else (part.targets,):
+        rows = _rows_not_finite(values) if values.dtype.kind == "f" else np.zeros(0, bool)
+        if rows.any():
+            return rows
+    return None
+
+
+def _spoilt_examples(part: Data) -> np.ndarray | None:
+    """Return which examples have inputs or targets that are not finite."""
+    bad = np.zeros(part.n_examples, bool)
+    for _, array, owner in _numbers(part):
+        if array.dtype.kind == "f":
+            bad[owner[_rows_not_finite(array)]] = True
+    return bad if bad.any() else None
 
 
 def _first_bad(n: int, is_bad: Callable[[np.ndarray], bool]) -> int | None:
-    """Return the first of n that is bad alone, by halving; None where only several together are."""
+    """Return the first of n that is bad alone, by halving; None where only several together are, or any one alone."""
     low, high = 0, n
     while high - low > 1:
         middle = (low + high) // 2
@@ -161,32 +210,30 @@ def _first_bad(n: int, is_bad: Callable[[np.ndarray], bool]) -> int | None:
             high = middle
         else:
             low = middle
-    return low if n and is_bad(np.arange(low, high)) else None
+    if not n or not is_bad(np.arange(low, high)):
+        return None
+    others = [i for i in np.unique(np.linspace(0, n - 1, OTHERS + 1).astype(int)) if i != low][:OTHERS]
+    return None if others and all(is_bad(np.array([other])) for other in others) else low
 
 
 # ---- the place, in the words of the user's data ----------------------------------------------------------------------
 
 
-def _batch(inputs: Any) -> Batch | None:
-    parts = inputs.values() if isinstance(inputs, Mapping) else (inputs,)
-    return next((part for part in parts if isinstance(part, Batch)), None)
-
-
 def _lengths(part: Data) -> dict[str, int]:
     """Return how many rows there are of every kind."""
-    batch = _batch(part.inputs)
+    batch = batch_in(part.inputs)
     if batch is None:
         return {"graph": part.n_examples, "node": -1, "edge": -1}
     return {"graph": batch.n_graphs, "node": batch.n_nodes, "edge": batch.n_edges}
 
 
-def _where(part: Data, bad: np.ndarray | None) -> tuple[str, int | None, str]:
+def _where(part: Data, bad: np.ndarray | None, kind: str) -> tuple[str, int | None, str]:
     """Return the first bad example in words, its number in the user's data, and what is odd in it.
 
-    bad: booleans, one for each row of the targets, each example, node or edge
+    bad: booleans, one for each graph, node or edge;  kind: which of these, should there be as many of two
     """
-    batch, lengths = _batch(part.inputs), _lengths(part)
-    kinds = [kind for kind in (part.per, "graph", "node", "edge") if bad is not None and lengths[kind] == len(bad)]
+    batch, lengths = batch_in(part.inputs), _lengths(part)
+    kinds = [kind for kind in (kind, "graph", "node", "edge") if bad is not None and lengths[kind] == len(bad)]
     if bad is None or not kinds or not bad.any():
         return "", None, ""
     row = int(np.flatnonzero(bad)[0])
@@ -201,7 +248,8 @@ def _where(part: Data, bad: np.ndarray | None) -> tuple[str, int | None, str]:
         return f", for every {'row' if batch is None else 'graph'}", None, ""
     index = example if part.examples is None else int(part.examples[example])
     name = f"row {index}" if batch is None else f"graphs[{index}]"
-    return f", first for {name}{inside}", index, f"In {name} {oddity}. " if oddity else ""
+    remedy = f" {MEND}" if " hold " in oddity else ""
+    return f", first for {name}{inside}", index, f"In {name} {oddity}.{remedy} " if oddity else ""
 
 
 def _oddity(part: Data, example: int) -> str:
@@ -242,7 +290,7 @@ def _numbers(part: Data) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         for name, owner in rows.items():
             if getattr(inputs, name) is not None:
                 yield f"the {name}", getattr(inputs, name), owner
-    batch, owner = _batch(part.inputs), np.arange(n)
+    batch, owner = batch_in(part.inputs), np.arange(n)
     if part.per != "graph" and batch is not None:
         owner = batch.node_graph if part.per == "node" else batch.edge_segments.index
     for values in part.targets.values() if isinstance(part.targets, Mapping) else (part.targets,):
