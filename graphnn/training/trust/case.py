@@ -14,6 +14,7 @@ from graphnn.autodiff import Tape
 from graphnn.batch import Batch
 from graphnn.layer import Call, Layer, Scope, parts_of
 from graphnn.ops import SparseMatrix
+from graphnn.optim import global_norm
 from graphnn.training.data import Data, n_examples_of, take_examples
 from graphnn.types import Params, is_statistic
 
@@ -25,7 +26,9 @@ SHORTER = (0.1, 0.01, 1e-3, 1e-4, 1e-5)  # lengths at which it is tried again
 ZERO, VANISHING = "no gradient", "vanishing gradient"
 GROWN, JUMPED = "a loss has been many times the first one", "the loss of all examples has"
 IDLE, FALLING, STILL = "predictions tell examples apart no better than by chance", "falling loss", "still loss"
-ODD = "odd from the start"
+ODD, BOUND = "odd from the start", "predictions at the end of their range, targets beyond it"
+EARLY, RESUMED = "only few steps were taken", "where training began is not known"
+RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, np.inf))  # of sigmoid, tanh and softplus
 
 
 @dataclass
@@ -89,7 +92,7 @@ class Case:
             tape = Tape(objective, {n: v for n, v in params.items() if np.asarray(v).dtype.kind == "f"})
             grads = tape.gradient(_loss_alone)
         value, predictions = tape.output
-        norms = by_layer({name: norm(g) for name, g in grads.items()})
+        norms = by_layer({name: global_norm({"": g}) for name, g in grads.items()})
         stuck = not any(norms.values()) and self._has_slope(predictions)
         return Pass(float(value), predictions, grads, norms, outputs, read, stuck)
 
@@ -155,18 +158,20 @@ class Case:
     @cached_property
     def distance(self) -> float:
         """How far the parameters are from where they began, beside their size."""
-        moved = [norm(np.asarray(self.params[name]) - self.start[name]) for name in self.last.grads]
-        return norm(np.array(moved)) / (norm(np.array([norm(self.start[name]) for name in self.last.grads])) or 1.0)
+        names = self.last.grads
+        moved = global_norm({name: np.asarray(self.params[name]) - self.start[name] for name in names})
+        return moved / (global_norm({name: self.start[name] for name in names}) or 1.0)
 
     @cached_property
     def is_ill(self) -> bool:
         """Whether the training goes wrong, seen on these examples too."""
-        return GROWN in self.symptoms or self.is_lost or self.is_idle
+        return GROWN in self.symptoms or self.is_lost or (self.is_idle and EARLY not in self.symptoms)
 
     @cached_property
     def is_lost(self) -> bool:
         """Whether more of the same steps would not help."""
-        return self.last.is_stuck or bool(self.vanished) or (self.is_idle and FALLING not in self.symptoms)
+        may_come = FALLING in self.symptoms or EARLY in self.symptoms
+        return self.last.is_stuck or bool(self.vanished) or (self.is_idle and not may_come)
 
     @property
     def matrices(self) -> dict[str, np.ndarray]:
@@ -182,6 +187,13 @@ class Case:
             return False
         moved = self.stepped(self.params, self.last.grads, 1.0)
         return all(np.array_equal(moved[name], self.params[name]) for name in self.last.grads)
+
+    @property
+    def has_only_features(self) -> bool:
+        """Whether all that examples can be told apart by are features and structure: no edges, positions, globals."""
+        inputs = self.part.inputs
+        batches = [p for p in (inputs.values() if isinstance(inputs, Mapping) else (inputs,)) if isinstance(p, Batch)]
+        return all(part is None for b in batches for part in (b.edges, b.positions, b.globals))
 
     @property
     def features(self) -> Iterator[np.ndarray]:
@@ -258,12 +270,34 @@ def _loss_alone(pair: tuple) -> Any:
     return pair[0]
 
 
-def norm(array: np.ndarray) -> float:
-    """Return the norm; unlike a sum of squares it does not underflow."""
-    size = float(np.abs(array).max(initial=0.0))
-    return size * float(np.linalg.norm(np.asarray(array, float) / size)) if 0 < size < np.inf else size
-
-
 def rms(array: np.ndarray) -> float:
-    array = np.asarray(array, float)
-    return norm(array) / np.sqrt(array.size) if array.size else 0.0
+    return global_norm({"": np.asarray(array, float)}) / float(np.sqrt(array.size)) if array.size else 0.0
+
+
+def is_about_examples(loss_of: Callable[[Any, Data], Any], predictions: Any, part: Data) -> bool:
+    """Say whether a loss depends on whose a prediction is by more than the targets: on the inputs, say."""
+    counts = part.mask if part.mask is None or part.mask.ndim == 1 else part.mask.any(axis=1)
+    rows = np.arange(n_examples_of(part.targets)) if counts is None else np.flatnonzero(counts)
+    if isinstance(predictions, np.ndarray):
+        predictions = np.random.default_rng(0).uniform(0.25, 0.75, predictions.shape).astype(predictions.dtype)
+    order = np.arange(n_examples_of(part.targets))
+    order[rows] = np.roll(rows, 1)
+    with np.errstate(all="ignore"):
+        one, other = (float(loss_of(take_examples(predictions, i), part)) for i in (np.arange(len(order)), order))
+    return not abs(one - other) <= 1e-5 * abs(one)
+
+
+def range_left(predictions: Any, targets: Any) -> tuple[float, float] | None:
+    """Return the range that predictions keep to, crowded at its end, while most targets lie beyond that end."""
+    if not isinstance(predictions, np.ndarray) or np.shape(predictions) != np.shape(targets) or not predictions.size:
+        return None
+    if np.asarray(targets).dtype.kind not in "biuf":
+        return None
+    for low, high in RANGES:
+        if not (low <= predictions.min() and predictions.max() <= high and predictions.any()):
+            continue
+        below = (targets < low - 0.1).mean() > 0.7 and np.mean(predictions < low + 0.1) > 0.5
+        above = (targets > high + 0.1).mean() > 0.7 and np.mean(predictions > high - 0.1) > 0.5
+        if below or above:
+            return low, high
+    return None

@@ -14,9 +14,25 @@ import numpy as np
 
 from graphnn.layer import Layer
 from graphnn.training.data import Data
-from graphnn.training.trust.case import GROWN, JUMPED, LEAP, STILL, Case, Pass, arrays, rms
+from graphnn.training.trust.case import (
+    BOUND,
+    EARLY,
+    GROWN,
+    JUMPED,
+    LEAP,
+    RESUMED,
+    STILL,
+    Case,
+    Pass,
+    arrays,
+    is_about_examples,
+    range_left,
+    rms,
+)
 from graphnn.types import Params, is_statistic
 
+WORTH = 0.05  # of the loss, which another step size must win to be advised
+FADED = 1e-3  # of the largest gradient norm of a layer, that of the first one in a model that learns nothing
 FEW = 10  # so many targets may be alike by chance, or in an example of three lines
 
 
@@ -43,6 +59,8 @@ def deepest(case: Case, beyond: int | None = None) -> tuple[int | None, list[Fin
     beyond: the number of a cause that is known, of which those that come later may be consequences
     """
     for number, cause in enumerate(() if case.is_frozen else CAUSES[:beyond]):
+        if RESUMED in case.symptoms and cause in OF_THE_START:
+            continue
         finding = cause(case)
         if finding is not None:
             return number, [finding]
@@ -54,7 +72,7 @@ def is_odd(start: Params, part: Data) -> bool:
     case = Case(Layer(), start, start, part, _no_loss, 0)
     matrices = [np.asarray(w) for name, w in start.items() if np.ndim(w) == 2 and not is_statistic(name)]
     return (
-        constant_targets(case) is not None
+        is_one_target(case)
         or not any(array.any() for array in case.features)
         or any(w.shape[1] > 1 and (w == w[:, :1]).all() for w in matrices)
     )
@@ -64,14 +82,23 @@ def _no_loss(predictions: Any, part: Data) -> float:
     return 0.0
 
 
-def constant_targets(case: Case) -> Finding | None:
+def is_one_target(case: Case) -> bool:
     known = case.known_targets
     if known is None or len(known) < FEW:
+        return False
+    return not any(len(column) and (column != column[0]).any() for column in _columns(known))
+
+
+def _columns(known: np.ndarray) -> list[np.ndarray]:
+    """Return the targets column by column, without missing ones."""
+    return [column[~np.isnan(column)] for column in known.reshape(len(known), -1).T.astype(float)]
+
+
+def constant_targets(case: Case) -> Finding | None:
+    known = case.known_targets
+    if known is None or not is_one_target(case) or is_about_examples(case.loss_of, case.last.predictions, case.part):
         return None
-    columns = known.reshape(len(known), -1).T.astype(float)
-    columns = [column[~np.isnan(column)] for column in columns]
-    if any(len(column) and (column != column[0]).any() for column in columns):
-        return None
+    columns = _columns(known)
     what = f"{columns[0][0]:g}" if len(columns) == 1 and len(columns[0]) else "the same"
     return Finding(
         "constant targets",
@@ -81,7 +108,7 @@ def constant_targets(case: Case) -> Finding | None:
 
 
 def zero_features(case: Case) -> Finding | None:
-    if any(array.any() for array in case.features):
+    if any(array.any() for array in case.features) or not case.has_only_features:
         return None
     columns = {array.shape[-1] for array in case.features if array.ndim == 2}
     blocked = [name for name, w in case.matrices.items() if w.shape[0] in columns and not case.last.grads[name].any()]
@@ -97,7 +124,11 @@ def zero_features(case: Case) -> Finding | None:
 
 def constant_features(case: Case) -> Finding | None:
     features = list(case.features)
-    if not case.is_idle or any(len(a) < FEW or a.ndim != 2 or (a != a[:1]).any() for a in features):
+    if (
+        not case.is_idle
+        or not case.has_only_features
+        or any(len(a) < FEW or a.ndim != 2 or (a != a[:1]).any() for a in features)
+    ):
         return None
     return Finding(
         "constant features",
@@ -147,7 +178,7 @@ def unscaled_targets(case: Case) -> Finding | None:
     known, predictions = case.known_targets, case.first.predictions
     if known is None or known.dtype.kind != "f" or not isinstance(predictions, np.ndarray):
         return None
-    if predictions.shape != case.part.targets.shape or (case.trained and not case.is_ill):
+    if predictions.shape != case.part.targets.shape or (case.trained and not (case.is_ill or case.is_idle)):
         return None
     size, begun = rms(known[~np.isnan(known)]), rms(predictions)
     if size < 30 or begun > size / 10:
@@ -240,7 +271,7 @@ def step_too_large(case: Case) -> Finding | None:
 
 def unscaled_features(case: Case) -> Finding | None:
     size = max((rms(array) for array in case.features), default=0.0)
-    if not case.is_ill or size < 1e3:
+    if not (case.is_ill or case.is_idle) or size < 1e3:
         return None
     return Finding(
         "features unscaled", f"the features are of the size {size:.3g}", "begin the model with gn.Standardize()"
@@ -250,7 +281,8 @@ def unscaled_features(case: Case) -> Finding | None:
 def step_too_small(case: Case) -> Finding | None:
     if not (case.is_lost or STILL in case.symptoms) or case.update is None:
         return None
-    if case.is_idle and STILL in case.symptoms and case.distance < 1e-3:
+    is_short = EARLY in case.symptoms
+    if case.is_idle and STILL in case.symptoms and case.distance < (1e-5 if is_short else 1e-3):
         return Finding(
             "step size too small",
             f"the parameters have moved by {100 * case.distance:.2g} % of their size, and the loss stands still",
@@ -258,8 +290,8 @@ def step_too_small(case: Case) -> Finding | None:
         )
     enough = 0.1 * abs(case.last.value)
     if STILL in case.symptoms:  # one step beside all that were taken
-        enough = max(10 * abs(case.growth[1] - case.growth[0]), 0.001 * abs(case.last.value))
-    for scale in 10.0 ** np.arange(1, 9):
+        enough = max(10 * abs(case.growth[1] - case.growth[0]), WORTH * abs(case.last.value))
+    for scale in () if is_short else 10.0 ** np.arange(1, 9):
         after = case.along(case.params, case.last.grads, scale)
         if after < case.last.value - enough:
             return Finding(
@@ -300,6 +332,37 @@ def grown(case: Case) -> Finding | None:
     return Finding("grown loss", f"the loss went from {before:.3g} to {after:.3g}", "lower the step size")
 
 
+def faded(case: Case) -> Finding | None:
+    """The same as `vanishing`, less marked: what a training that learns nothing most probably suffers from."""
+    norms = {layer: norm for layer, norm in case.last.norms.items() if norm > 0}
+    if not (case.is_idle and case.is_lost) or not norms:
+        return None
+    layer, largest = next(iter(norms)), max(norms, key=norms.__getitem__)
+    if norms[layer] >= FADED * norms[largest]:
+        return None
+    return Finding(
+        "vanishing gradient",
+        f"the gradient of layer {layer!r} is {norms[layer] / norms[largest]:.1g} of that of {largest!r}",
+        "take fewer layers, gn.relu, gn.Residual around layers, or a normalisation between them",
+        layer,
+    )
+
+
+def out_of_range(case: Case) -> Finding | None:
+    kept = range_left(case.last.predictions, case.part.targets)
+    if kept is None or BOUND not in case.symptoms or case.first.predictions.min() < kept[0]:
+        return None
+    if case.first.predictions.max() > kept[1] or case.part.mask is not None:
+        return None
+    lowest, highest = float(case.part.targets.min()), float(case.part.targets.max())
+    return Finding(
+        "bounded output",
+        f"all predictions are in [{kept[0]:g}, {kept[1]:g}], most at its end, the targets go from {lowest:.3g} to "
+        f"{highest:.3g}",
+        "leave the activation of the last layer out, or end the model with gn.Rescale()",
+    )
+
+
 def alike(case: Case) -> Finding | None:
     if not (case.is_idle and case.is_lost):
         return None
@@ -318,6 +381,7 @@ CAUSES: tuple[Callable[[Case], Finding | None], ...] = (
     unscaled_targets,
     constant_features,
     dead_from_the_start,
+    out_of_range,
     step_too_large,
     dead_now,
     saturated,
@@ -326,8 +390,27 @@ CAUSES: tuple[Callable[[Case], Finding | None], ...] = (
     vanishing,
     no_gradient,
     grown,
+    faded,
     alike,
 )
+
+OF_THE_START = (
+    equal_weights,
+    weights_off_scale,
+    unscaled_targets,
+    dead_from_the_start,
+    out_of_range,
+    step_too_large,
+    saturated,
+    step_too_small,
+    no_gradient,
+    faded,
+    alike,
+)
+"""What is seen by the parameters that training began with, or said where these are not to blame.
+
+A run that goes on from a file does not know them.
+"""
 
 
 def _layer(name: str) -> str:

@@ -6,6 +6,7 @@ suspicion is the model run again, to tell one cause from another (see `causes`).
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -18,12 +19,15 @@ from graphnn.losses import mean_squared_error
 from graphnn.training.data import Data, make_data
 from graphnn.training.several import per_loss
 from graphnn.training.trust.case import (
+    BOUND,
+    EARLY,
     FALLING,
     GROWN,
     IDLE,
     JUMPED,
     LEAP,
     ODD,
+    RESUMED,
     STILL,
     VANISHED,
     VANISHING,
@@ -31,6 +35,7 @@ from graphnn.training.trust.case import (
     Case,
     by_layer,
     no_better,
+    range_left,
 )
 from graphnn.training.trust.causes import Finding, deepest, is_odd
 from graphnn.types import Params
@@ -102,6 +107,7 @@ class Diagnosis:
 
     def __init__(self, run: Any):
         self.start, self.part = run.last_good, run.data
+        self.is_resumed = run.step > 0
         self.is_odd: bool | None = None
         self.peaks: dict[str, float] = {}
         self.n_seen = self.n_alive = 0
@@ -143,7 +149,7 @@ class Diagnosis:
         for finding in self._asked(case) if case.symptoms else ():
             if not any(told.startswith(f"{finding.cause}:") for told in run.history.findings):
                 run.history.findings.append(str(finding))
-                warnings.warn(str(finding), TrainingWarning, stacklevel=2)
+                _warn(str(finding))
 
     def _asked(self, case: Case) -> list[Finding]:
         """Return what is found; a model or loss that cannot be asked once more must not lose its training for that."""
@@ -165,25 +171,31 @@ class Diagnosis:
                 symptoms.add(ZERO)
             elif any(peak < VANISHED**2 for peak in by_layer(self.peaks).values()):
                 symptoms.add(VANISHING)
-        # A loss that leaps at first may yet come down; one that has not come down to the half at the end may not.
-        leap = LEAP if at_the_end else 3 * LEAP
         learned = at_the_end and run.history.loss and run.history.loss[-1] < losses[0] / 2
-        soon = at_the_end and run.step < ENOUGH
-        if losses[0] > 0 and max(losses) > leap * losses[0] and not learned and not soon:
+        if losses[0] > 0 and not learned and (_has_leapt(losses) if at_the_end else _stays_up(losses)):
             symptoms |= {GROWN, JUMPED} if self.part is run.data else {GROWN}
-        if at_the_end and run.step >= ENOUGH:
-            seen = Data(None, run.targets, self.part.per, self.part.mask)
-            if self.part.n_counted < 8 or no_better(run.total_loss_of, run.predictions, seen):
-                symptoms.add(IDLE)
-            means = run.history.loss if len(run.history.loss) > 1 else losses
-            if abs(means[-1] - means[0]) < 0.01 * abs(means[0]):
-                symptoms.add(STILL)
-            half = len(means) // 2
-            if np.median(means[half:]) < 0.9 * np.median(means[:half]):
-                symptoms.add(FALLING)
+        if at_the_end and not (learned and run.step < ENOUGH):
+            symptoms |= self._at_the_end(run)
         return symptoms
 
+    def _at_the_end(self, run: Any) -> set[str]:
+        """Return what the last predictions, and the losses of all the epochs, say."""
+        symptoms, losses = {EARLY} if run.step < ENOUGH else set(), run.history.steps
+        seen = Data(None, run.targets, self.part.per, self.part.mask)
+        if self.part.n_counted < 8 or no_better(run.total_loss_of, run.predictions, seen):
+            symptoms.add(IDLE)
+        means = run.history.loss if len(run.history.loss) > 1 else losses
+        if abs(means[-1] - means[0]) < 0.01 * abs(means[0]):
+            symptoms.add(STILL)
+        half = len(means) // 2
+        if np.median(means[half:]) < 0.9 * np.median(means[:half]):
+            symptoms.add(FALLING)
+        if range_left(run.predictions, run.targets):
+            symptoms.add(BOUND)
+        return symptoms if symptoms & {IDLE, STILL, BOUND} else set()
+
     def _case(self, run: Any, symptoms: set[str]) -> Case:
+        symptoms = symptoms | {RESUMED} if symptoms and self.is_resumed else symptoms
         n, size, some = run.data.n_examples, self.part.n_examples, None
         if size < n and n > MOST_EXAMPLES:
             some = np.random.default_rng(0).permutation(n)[: max(size, MOST_EXAMPLES)]
@@ -196,3 +208,25 @@ class Diagnosis:
             run.model, self.start, run.params, run.data.take(some), run.total_loss_of, (run.seed, run.step),
             None if isinstance(optimizer, per_loss) else update, True, symptoms,
         )  # fmt: skip
+
+
+def _has_leapt(losses: list[float]) -> bool:
+    """Say whether a training, now at its end, has met a loss of several times the first one."""
+    return len(losses) >= ENOUGH and max(losses) > LEAP * losses[0]
+
+
+def _stays_up(losses: list[float]) -> bool:
+    """Say whether the loss has leapt and does not come down, which is clear only after a while."""
+    if len(losses) < 2 * ENOUGH - 1 or np.median(losses[len(losses) // 2 :]) <= 3 * LEAP * losses[0]:
+        return False
+    third, last = np.array_split(losses[len(losses) // 2 :], 2)
+    return bool(np.median(last) > 0.5 * np.median(third))
+
+
+def _warn(text: str) -> None:
+    """Warn at the line of the user's that trains; of every training anew, whatever was said of one before."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "graphnn":
+        frame = frame.f_back
+    module = frame.f_globals.get("__name__", "")
+    warnings.warn_explicit(text, TrainingWarning, frame.f_code.co_filename, frame.f_lineno, module)
