@@ -188,12 +188,14 @@ class Case:
         moved = self.stepped(self.params, self.last.grads, 1.0)
         return all(np.array_equal(moved[name], self.params[name]) for name in self.last.grads)
 
-    @property
-    def has_only_features(self) -> bool:
-        """Whether all that examples can be told apart by are features and structure: no edges, positions, globals."""
+    @cached_property
+    def reads_more(self) -> bool:
+        """Whether the model reads edges, positions or globals beside the features of nodes."""
         inputs = self.part.inputs
-        batches = [p for p in (inputs.values() if isinstance(inputs, Mapping) else (inputs,)) if isinstance(p, Batch)]
-        return all(part is None for b in batches for part in (b.edges, b.positions, b.globals))
+        bare = {n: _bare(p) for n, p in inputs.items()} if isinstance(inputs, Mapping) else _bare(inputs)
+        with np.errstate(all="ignore"):
+            one, other = (self.model.apply(self.params, i, train=True, rng=self.rng)[0] for i in (inputs, bare))
+        return not all(np.array_equal(a, b) for a, b in zip(arrays(one), arrays(other), strict=True))
 
     @property
     def features(self) -> Iterator[np.ndarray]:
@@ -264,6 +266,14 @@ def arrays(values: Any) -> Iterator[np.ndarray]:
     for array in values.values() if isinstance(values, dict) else values if isinstance(values, tuple) else (values,):
         if isinstance(array, np.ndarray):
             yield array
+
+
+def _bare(inputs: Any) -> Any:
+    """Return graphs whose edges, positions and globals are all 0, where they have any."""
+    if not isinstance(inputs, Batch):
+        return inputs
+    given = {name: getattr(inputs, name) for name in ("edges", "positions", "globals")}
+    return inputs.replace(**{name: np.zeros_like(part) for name, part in given.items() if part is not None})
 
 
 def _loss_alone(pair: tuple) -> Any:

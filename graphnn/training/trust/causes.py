@@ -108,7 +108,7 @@ def constant_targets(case: Case) -> Finding | None:
 
 
 def zero_features(case: Case) -> Finding | None:
-    if any(array.any() for array in case.features) or not case.has_only_features:
+    if any(array.any() for array in case.features) or case.reads_more:
         return None
     columns = {array.shape[-1] for array in case.features if array.ndim == 2}
     blocked = [name for name, w in case.matrices.items() if w.shape[0] in columns and not case.last.grads[name].any()]
@@ -124,11 +124,7 @@ def zero_features(case: Case) -> Finding | None:
 
 def constant_features(case: Case) -> Finding | None:
     features = list(case.features)
-    if (
-        not case.is_idle
-        or not case.has_only_features
-        or any(len(a) < FEW or a.ndim != 2 or (a != a[:1]).any() for a in features)
-    ):
+    if not case.is_idle or case.reads_more or any(len(a) < FEW or a.ndim != 2 or (a != a[:1]).any() for a in features):
         return None
     return Finding(
         "constant features",

@@ -174,7 +174,7 @@ class Diagnosis:
         learned = at_the_end and run.history.loss and run.history.loss[-1] < losses[0] / 2
         if losses[0] > 0 and not learned and (_has_leapt(losses) if at_the_end else _stays_up(losses)):
             symptoms |= {GROWN, JUMPED} if self.part is run.data else {GROWN}
-        if at_the_end and not (learned and run.step < ENOUGH):
+        if at_the_end:
             symptoms |= self._at_the_end(run)
         return symptoms
 
