@@ -289,7 +289,8 @@ def is_about_examples(loss_of: Callable[[Any, Data], Any], predictions: Any, par
     counts = part.mask if part.mask is None or part.mask.ndim == 1 else part.mask.any(axis=1)
     rows = np.arange(n_examples_of(part.targets)) if counts is None else np.flatnonzero(counts)
     if isinstance(predictions, np.ndarray):
-        predictions = np.random.default_rng(0).uniform(0.25, 0.75, predictions.shape).astype(predictions.dtype)
+        drawn = np.random.default_rng(0).uniform(0.25, 0.75, predictions.shape)
+        predictions = np.asarray(drawn, predictions.dtype)
     order = np.arange(n_examples_of(part.targets))
     order[rows] = np.roll(rows, 1)
     with np.errstate(all="ignore"):
