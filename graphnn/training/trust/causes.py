@@ -31,6 +31,7 @@ from graphnn.training.trust.case import (
 )
 from graphnn.types import Params, is_statistic
 
+LARGE = 30  # are targets that call for a scale; ten times that where only few steps were taken
 WORTH = 0.05  # of the loss, which another step size must win to be advised
 FADED = 1e-3  # of the largest gradient norm of a layer, that of the first one in a model that learns nothing
 FEW = 10  # so many targets may be alike by chance, or in an example of three lines
@@ -75,6 +76,17 @@ def is_odd(start: Params, part: Data) -> bool:
         is_one_target(case)
         or not any(array.any() for array in case.features)
         or any(w.shape[1] > 1 and (w == w[:, :1]).all() for w in matrices)
+    )
+
+
+def is_off_scale(start: Params, part: Data) -> bool:
+    """Say whether features or targets are so large, or features so alike, that even a few steps tell."""
+    case = Case(Layer(), start, start, part, _no_loss, 0)
+    known, features = case.known_targets, list(case.features)
+    if known is not None and known.dtype.kind == "f" and rms(known[~np.isnan(known)]) >= 10 * LARGE:
+        return True
+    return any(rms(array) >= 1e3 for array in features) or all(
+        len(array) >= FEW and array.ndim == 2 and (array == array[:1]).all() for array in features
     )
 
 
@@ -177,7 +189,7 @@ def unscaled_targets(case: Case) -> Finding | None:
     if predictions.shape != case.part.targets.shape or (case.trained and not (case.is_ill or case.is_idle)):
         return None
     size, begun = rms(known[~np.isnan(known)]), rms(predictions)
-    if size < 30 or begun > size / 10:
+    if size < (10 * LARGE if EARLY in case.symptoms else LARGE) or begun > size / 10:
         return None
     return Finding(
         "targets unscaled",

@@ -37,7 +37,7 @@ from graphnn.training.trust.case import (
     no_better,
     range_left,
 )
-from graphnn.training.trust.causes import Finding, deepest, is_odd
+from graphnn.training.trust.causes import Finding, deepest, is_odd, is_off_scale
 from graphnn.types import Params
 
 FEWEST, ENOUGH = 3, 50  # steps: to say anything, and to expect predictions that tell the examples apart
@@ -192,7 +192,8 @@ class Diagnosis:
             symptoms.add(FALLING)
         if range_left(run.predictions, run.targets):
             symptoms.add(BOUND)
-        return symptoms if symptoms & {IDLE, STILL, BOUND} else set()
+        told = {STILL, BOUND} if EARLY in symptoms and not is_off_scale(self.start, run.data) else {IDLE, STILL, BOUND}
+        return symptoms if symptoms & told else set()
 
     def _case(self, run: Any, symptoms: set[str]) -> Case:
         symptoms = symptoms | {RESUMED} if symptoms and self.is_resumed else symptoms
