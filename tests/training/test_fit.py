@@ -939,9 +939,7 @@ def test_a_rescale_for_other_targets_is_refused(batch):
     with pytest.raises(ValueError, match=r"Rescale: expected targets of shape \(n, 1\), got \(7,\)"):
         gn.fit(SCALED, SCALED.init(0, batch), batch, TOTALS[:, 0])
     two = gn.models.gin(2, width=4)
-    with pytest.raises(
-        ValueError, match=r"of shape \(n, 2\), got \(7,\); for classes leave Rescale out"
-    ):
+    with pytest.raises(ValueError, match=r"of shape \(n, 2\), got \(7,\); for classes leave Rescale out"):
         gn.fit(two, two.init(0, batch), batch, np.arange(7) % 2, loss=gn.cross_entropy)
 
 
