@@ -85,13 +85,13 @@ class Flat:
 
     def value_and_gradient(self, loss: Callable[[Params], Any], vector: Array) -> tuple[float, Array]:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # the caller looks at what came out
-            value, grads = value_and_grad(self.of_moved(loss))(self.moved(vector))
+            value, grads = value_and_grad(scalar(self.who, self.of_moved(loss)))(self.moved(vector))
         return float(value), self.flat(grads)
 
     def hessian_at(self, loss: Callable[[Params], Any], vector: Array) -> Callable[[Array], Array]:
         """Return the function that multiplies a vector with the Hessian of the loss at a point."""
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            product = hessian_at(self.of_moved(loss), self.moved(vector))
+            product = hessian_at(scalar(self.who, self.of_moved(loss)), self.moved(vector))
 
         def times(v: Array) -> Array:
             return self.flat(product(self.moved(np.ravel(v))))
@@ -117,6 +117,25 @@ class Flat:
                 return self.flat(tape.gradient(along))
 
         return np.asarray(tape.output, float).ravel(), forward, backward
+
+
+def scalar(who: str, loss: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the same loss, which refuses to give anything but a number.
+
+    >>> scalar("doctest", np.sum)(np.ones(3))
+    np.float64(3.0)
+    """
+
+    @wraps(loss)
+    def inner(given: Any) -> Any:
+        value = loss(given)
+        if isinstance(value, (tuple, list, dict)) or value is None or np.shape(value):
+            came = f"shape {np.shape(value)}; take its mean or sum" if hasattr(value, "shape") else type(value).__name__
+            name = getattr(loss, "__name__", "<lambda>")
+            raise TypeError(f"{who}: {'the loss' if name == '<lambda>' else name} must return a scalar to be differentiated, got {came}")
+        return value
+
+    return inner
 
 
 def _double(value: Any) -> Any:

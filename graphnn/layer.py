@@ -343,7 +343,7 @@ class Layer:
 
         Features that come in are nodes of kind "input": "(nodes)", "(edges)", ..., or "(input)" for an array.
         Containers that only hand on what a layer inside them gave are not there, those that do something are:
-        Residual adds, Concat joins. `graphnn.insight.diagram.model_graph` draws it.
+        Residual adds, Concat joins. `gn.plot.model_graph` draws it.
 
         >>> from graphnn.layers.containers import Residual, Sequential
         >>> from graphnn.layers.dense import Dense
@@ -354,7 +354,7 @@ class Layer:
         ('0.dense', '1.residual.inner')
         ('0.dense', '1.residual')
         ('1.residual.inner', '1.residual')
-        >>> net.nodes["1.residual.inner"]["weights"]
+        >>> net.nodes["1.residual.inner"]["params"]
         ('1.residual.inner.weight', '1.residual.inner.bias')
         """
         from graphnn.insight.flow import flow

@@ -181,6 +181,10 @@ def _refuse_not_finite(search: _Search | _Squares, value: float, gradient: Array
     )
 
 
+MOST, FEW = 10**7, 1000
+"""Numbers of a Jacobian that is formed, and passes to form it: one for each residual or parameter, of which are fewer."""
+
+
 class _Ended(Exception):
     """Leaves SciPy's least_squares, which asks nobody whether to go on."""
 
@@ -197,8 +201,9 @@ def least_squares(
 ) -> tuple[Params, Any]:
     """Minimise half the sum of squares of residuals(params), an array of any shape, by scipy.optimize.least_squares.
 
-    The steps are Gauss-Newton steps in a trust region ("trf"), solved by LSMR; the Jacobian is never formed: J v comes
-    from forward, J'u from reverse derivatives. A penalty is one more residual: its square root.
+    The steps are Gauss-Newton steps in a trust region ("trf"). With up to 1000 residuals or parameters, and a Jacobian
+    of up to 10^7 numbers, it is formed, row by row by reverse or column by column by forward derivatives, whichever are
+    fewer, and the steps are exact; a larger one never is: LSMR solves them by J v and J'u. A penalty is one more residual: its square root.
 
     tolerance: end once the Euclidean norm of the gradient J'r is no larger;  None leaves it to SciPy's own rules
     max_iterations: steps that lowered the sum, at most
@@ -222,7 +227,7 @@ def least_squares(
     squares = _Squares(residuals, flat, tolerance, max_iterations, callback)
     settings: dict[str, Any] = {"gtol": None, "ftol": None, "xtol": 1e-15} if tolerance is not None else {}
     # SciPy's damping of LSMR stalls at gradients of 1e-8; the trust region holds the step without it.
-    if flat.size > 1:
+    if not squares.small:
         settings |= {"tr_solver": "lsmr", "tr_options": {"regularize": False}}
     try:
         result = optimize.least_squares(
@@ -250,6 +255,9 @@ class _Squares:
         self.max_iterations, self.callback = max_iterations, callback
         self.best, self.lowest, self.iterations, self.evaluations = flat.vector, math.inf, -1, 0
         self.ended, self.reached = "", False
+        rows = self.at(flat.vector).size
+        self.evaluations = 0
+        self.small = flat.size == 1 or (rows * flat.size <= MOST and min(rows, flat.size) <= FEW)
 
     def at(self, vector: Array) -> Array:
         """Return the residuals as one vector."""
@@ -275,7 +283,7 @@ class _Squares:
         )  # fmt: skip
 
     def jacobian(self, vector: Array) -> Any:
-        """Return the Jacobian as an operator. SciPy asks for it at the start and after every step that was taken."""
+        """Return the Jacobian, a large one as an operator. SciPy asks for it at the start and after every step that was taken."""
         from scipy.sparse.linalg import LinearOperator
 
         output, forward, backward = self.flat.jacobian_at(self.residuals, vector)
@@ -291,6 +299,8 @@ class _Squares:
             self.ended = f"{self.max_iterations} iterations are done"
         if self.ended:
             raise _Ended
-        if self.flat.size == 1:  # SciPy's steps in two directions need two numbers
-            return forward(np.ones(1))[:, None]
+        if self.small and output.size < self.flat.size:
+            return np.stack([backward(row) for row in np.eye(output.size)])
+        if self.small:
+            return np.stack([forward(column) for column in np.eye(self.flat.size)], axis=1)
         return LinearOperator((output.size, self.flat.size), matvec=forward, rmatvec=backward, dtype=float)

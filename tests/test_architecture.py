@@ -20,7 +20,7 @@ FLOORS = {
     "ops": 3, "ops.segments": 3, "autodiff": 3,
     "flat": 4, "incoming": 4, "graph": 4, "packed": 4, "batch": 4,
     "convert": 5, "coarse": 5, "kernels": 5, "grids": 5, "insight.points": 5, "insight.lettering": 5,
-    "insight.costs": 5,
+    "insight.costs": 5, "insight.telling": 5,
     "layer": 6, "layers.edges": 6, "propagation": 6, "losses": 6, "metrics": 6, "optim": 6, "schedules": 6,
     "splits": 6, "insight.plot": 6, "insight.panels": 6, "insight.params": 6, "insight.relief": 6,
     "insight.curves": 6, "insight.notes": 6, "insight.graphs": 6, "insight.confusion": 6, "insight.residuals": 6,
@@ -30,7 +30,7 @@ FLOORS = {
     "training.live": 9, "training.callbacks": 9,
     "insight.tree": 9, "insight.drawing": 9, "architecture": 9, "archive": 9,
     "datasets.planetoid": 9, "datasets.npz": 9, "datasets.idx": 9, "datasets.genes": 9, "datasets.fetching": 9,
-    "datasets.loading": 10, "estimators": 10, "checkpoint": 10, "testing": 10,
+    "datasets.loading": 10, "estimators": 10, "checkpoint": 10, "testing": 10, "plot": 10,
     "training.callbacks.resume": 11,
     "": 12,  # the public face, graphnn/__init__.py
     "demo": 13, "study": 13, "study.rows": 13, "study.metrics": 13, "study.domain": 13,
@@ -140,6 +140,7 @@ BESIDE = {
 DOORS = {
     ("layer", "insight.summary"): "model.summary(graphs) runs a model, and what runs models stands on layers",
     ("layer", "insight.flow"): "model.graph(graphs), likewise",
+    ("insight.watch", "insight.drawing"): "watched.plot() draws what was seen, and the picture takes a Watched",
 }
 FOLDERS = (
     "layers",

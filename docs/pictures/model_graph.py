@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import graphnn as gn
-from graphnn.insight.diagram import model_graph
+from graphnn.plot import model_graph
 
 adjacency = gn.kernels.adjacency
 model = gn.Sequential(

@@ -14,8 +14,7 @@ import numpy as np
 from matplotlib import pyplot
 
 import graphnn as gn
-from graphnn.insight.drawing import neighbourhood
-from graphnn.insight.plot import graph_scores
+from graphnn.plot import graph_scores, neighbourhood
 
 club = gn.datasets.karate()
 kernel = gn.kernels.normalized_adjacency

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import graphnn as gn
-from graphnn.insight.drawing import activations
+from graphnn.plot import activations
 
 alkanes = gn.datasets.alkanes()
 molecules, y = gn.pack(alkanes.graphs), alkanes.boiling_points

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import graphnn as gn
-from graphnn.insight.drawing import weights
+from graphnn.plot import weights
 
 alkanes = gn.datasets.alkanes()
 molecules, y = gn.pack(alkanes.graphs), alkanes.boiling_points

@@ -110,6 +110,8 @@ def _eigenpairs(
 
     operator = LinearOperator((flat.size, flat.size), matvec=product, dtype=float)
     start = np.random.default_rng(seed).normal(size=flat.size)
+    if not product(start).any():  # a linear loss, from which Lanczos cannot begin
+        return np.zeros(k), np.eye(flat.size)[:, :k]
     end = ENDS["largest" if which == "both" and k == 1 else which]  # ARPACK wants two for both ends
     basis = min(flat.size, max(60, 4 * k))  # more than SciPy's 20: the lower ends of these spectra are crowded
     return eigsh(operator, k=k, which=end, v0=start, tol=tolerance, ncv=basis)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphnn.insight.lettering import SMALL, prepare
+from graphnn.insight.lettering import SMALL, log_ticks, prepare
 from graphnn.types import Array
 
 if TYPE_CHECKING:
@@ -29,15 +29,11 @@ class NamedCurves:
     """
 
     def __init__(self, ax: Axes, xlabel: str, ylabel: str) -> None:
-        from matplotlib.ticker import LogLocator, NullLocator
-
         self.ax = ax
         self.lines: dict[str, Any] = {}
         self.names: dict[str, Any] = {}
         self.ink, _ = prepare(ax, xlabel, ylabel)
         ax.set_yscale("log")
-        ax.yaxis.set_major_locator(LogLocator(numticks=6))
-        ax.yaxis.set_minor_locator(NullLocator())
         ax.grid(axis="y", color=self.ink, alpha=0.08, linewidth=0.8)
 
     def update(self, x: Sequence[float], curves: Mapping[str, Any]) -> None:
@@ -75,7 +71,9 @@ class NamedCurves:
         from matplotlib.ticker import MaxNLocator
 
         pad = 0.06 * (high - low) or 0.3
-        self.ax.set_ylim(10 ** (low - pad), 10 ** (high + pad))
+        ends = 10 ** (low - pad), 10 ** (high + pad)
+        self.ax.set_ylim(*ends)
+        log_ticks(self.ax.yaxis, *ends)
         first, last = x[0], max(x[-1], x[0] + 1)
         longest = max(map(len, self.lines)) * 0.62 * SMALL + 16
         share = float(np.clip(longest / (self.ax.get_window_extent().width * 72 / self.ax.figure.dpi), 0.05, 0.5))

@@ -92,18 +92,18 @@ def _boxes(net: Any) -> dict[str, Box]:
         level |= dict.fromkeys(generation, depth)
     for node in [node for node in net if not net.in_degree(node)]:
         level[node] = min((level[after] for after in net.successors(node)), default=1) - 1
-    readers = Counter(name for _, data in net.nodes(data=True) for name in data["weights"])
+    readers = Counter(name for _, data in net.nodes(data=True) for name in data["params"])
     seen: set[str] = set()
     boxes = {}
     for node, data in net.nodes(data=True):
-        shared = any(readers[name] > 1 for name in data["weights"])
-        tint = "shared" if shared else "learns" if data["weights"] else data["kind"]
+        shared = any(readers[name] > 1 for name in data["params"])
+        tint = "shared" if shared else "learns" if data["params"] else data["kind"]
         tint = tint if tint in TINTS else "plain"
         head = node.strip("()") if tint == "input" else _short(data["what"])
         counted = f"{data['size']:,} parameter{'' if data['size'] == 1 else 's'}" if data["size"] else ""
-        if seen.intersection(data["weights"]):
-            counted = "the same weights" if seen.issuperset(data["weights"]) else f"{counted}, some are the same"
-        seen.update(data["weights"])
+        if seen.intersection(data["params"]):
+            counted = "the same weights" if seen.issuperset(data["params"]) else f"{counted}, some are the same"
+        seen.update(data["params"])
         facts = "  ·  ".join(filter(None, ("" if tint == "input" else node, _dimensions(data["shape"]), counted)))
         width = max(text_width(head, HEAD), text_width(facts, FACTS)) + 2 * PAD
         boxes[node] = Box(head, facts, tint, width, level[node])

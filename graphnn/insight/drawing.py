@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphnn.insight.diagram import text_width
+from graphnn.insight.graphs import as_networkx
 from graphnn.insight.lettering import (
     LUMINANCE,
     SMALL,
@@ -178,7 +179,7 @@ def _heat_map(ax: Axes, name: str, matrix: Array, limit: float, names: Sequence[
     ink, _ = prepare(ax, "unit that comes out", "" if names is not None else "feature that comes in")
     image = ax.imshow(matrix, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+        axis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))  # of one unit there is just 0
     if names is not None:
         ax.set_yticks(range(len(names)), list(names), size=SMALL, color=ink)
     for spine in ax.spines.values():
@@ -220,9 +221,9 @@ def neighbourhood(
     name: str | None = None,
     title: str | None = None,
 ) -> Axes:
-    """Draw a node of a networkx graph, ringed, with all within so many hops, coloured by their scores.
+    """Draw a node of a graph, ringed, with all within so many hops, coloured by their scores.
 
-    scores: one value per node of the whole graph, in the order of ``graph.nodes``, or a dict from node to value, as in
+    scores: one value per node of the whole graph, in the order of its nodes, or a dict from node to value, as in
     `graph_scores`, which draws it. Colours are those of the whole graph, so that pictures of several nodes compare.
     hops: along edges in either direction;  positions: from node to (x, y), otherwise by path lengths
 
@@ -236,6 +237,7 @@ def neighbourhood(
     """
     import networkx as nx
 
+    graph = as_networkx("neighbourhood", graph)
     if node not in graph:
         raise KeyError(f"neighbourhood: the graph has no node {node!r}")
     near = nx.single_source_shortest_path_length(graph.to_undirected(as_view=True), node, cutoff=hops)

@@ -27,7 +27,7 @@ def flow(model: Layer, graphs: Any, params: Params | None = None) -> Any:
     net = nx.DiGraph()
     for name, array in seen.entered.items():
         if any(begin == name for begin, _ in edges):
-            net.add_node(name, kind="input", what="", layer=None, scope="", shape=array.shape, weights=(), size=0)
+            net.add_node(name, kind="input", what="", layer=None, scope="", shape=array.shape, params=(), size=0)
     for use in seen.layers:
         names = tuple(seen.weights(use))
         net.add_node(
@@ -37,7 +37,7 @@ def flow(model: Layer, graphs: Any, params: Params | None = None) -> Any:
             layer=use.layer,
             scope=use.path,
             shape=shapes_of(use),
-            weights=names,
+            params=names,
             size=int(sum(np.size(seen.params[name]) for name in names if not is_statistic(name))),
         )
     net.add_edges_from(edges)

@@ -65,5 +65,6 @@ class GradientPanel:
     def draw(self, ax: Axes, view: Any) -> None:
         """Draw the norms noted so far."""
         if self.curves is None or ax is not self.curves.ax:
-            self.curves = NamedCurves(ax, "step", "gradient norm")
+            counted = "step" if view.x == "step" else "step, one for each mini-batch"  # beside losses over epochs
+            self.curves = NamedCurves(ax, counted, "gradient norm")
         self.curves.update(self.steps, self.norms)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from graphnn.convert import to_networkx
+from graphnn.graph import Graph
 from graphnn.insight.lettering import SMALL, TEXT_SIZE, ink_and_paper
 from graphnn.types import Array
 
@@ -14,6 +16,22 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 CLASS_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
+
+
+def as_networkx(who: str, graph: Any) -> Any:
+    """Return a Graph as a networkx graph, and what is one as it is.
+
+    >>> as_networkx("doctest", Graph(np.ones((2, 1)), senders=[0, 1], receivers=[1, 0])).number_of_nodes()
+    2
+    """
+    if isinstance(graph, Graph):
+        import networkx as nx
+
+        arrows = to_networkx(graph, nx.DiGraph)
+        return arrows.to_undirected() if all((b, a) in arrows.edges for a, b in arrows.edges) else arrows
+    if not hasattr(graph, "number_of_edges"):
+        raise TypeError(f"{who}: the graph is {type(graph).__name__}; give a gn.Graph or a networkx graph")
+    return graph
 
 
 def layout(graph: Any, seed: int) -> dict[Any, Array]:

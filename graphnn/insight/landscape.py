@@ -12,9 +12,7 @@ surface.plot(path=plane.path)
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -25,6 +23,7 @@ from graphnn.checks import nearest
 from graphnn.flat import Flat
 from graphnn.initializers import generator
 from graphnn.insight.relief import draw_contours, draw_curve, draw_relief
+from graphnn.insight.telling import telling
 from graphnn.types import Array, Params, is_statistic
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ SPAN.setflags(write=False)
 
 @dataclass(frozen=True, eq=False)
 class Landscape:
-    """The loss at the points of a line or a grid. NumPy and matplotlib take it for the array `values`.
+    """The loss at the points of a line or a grid. NumPy and matplotlib take it for its array `values`.
 
     values: (n,) along one direction;  (n2, n1) over a plane, a row for each step along the second direction and a
         column for each along the first, as contourf wants it
@@ -165,7 +164,7 @@ def loss_landscape(
     spans = _spans(span, len(along))
     points = list(product(*spans[::-1]))
     found = np.empty(len(points))
-    for i, steps in _telling(points) if progress else enumerate(points):
+    for i, steps in telling(points, "landscape", "point") if progress else enumerate(points):
         moved = {
             name: _moved(array, [(step, direction[name]) for step, direction in zip(steps[::-1], along, strict=True)])
             for name, array in flat.arrays.items()
@@ -229,23 +228,6 @@ def _number(loss: Callable[[Params], Any], params: Params) -> float:
         came = f"shape {np.shape(value)}" if hasattr(value, "shape") else type(value).__name__
         raise TypeError(f"loss_landscape: the loss must return a scalar, got {came}")
     return float(value)
-
-
-def _telling(points: Sequence[Any]) -> Iterator[tuple[int, Any]]:
-    """Number the points and tell on stderr how far we are."""
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        tqdm = None
-    if tqdm is not None and sys.stderr.isatty():
-        yield from enumerate(tqdm(points, desc="landscape", unit="point"))
-        return
-    told = time.perf_counter()
-    for i, point in enumerate(points):
-        yield i, point
-        if time.perf_counter() - told >= 10 or i + 1 == len(points):
-            told = time.perf_counter()
-            print(f"landscape: {i + 1}/{len(points)} points", file=sys.stderr, flush=True)
 
 
 # ---- directions ------------------------------------------------------------------------------------------------------

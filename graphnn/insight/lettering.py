@@ -55,6 +55,29 @@ def prepare(ax: Axes, xlabel: str, ylabel: str) -> tuple[str, str]:
     return ink, paper
 
 
+def log_ticks(axis: Any, low: float, high: float) -> None:
+    """Put round numbers at a logarithmic axis that goes from `low` to `high`: several, however short it is.
+
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().subplots()
+    >>> _ = ax.set(yscale="log", ylim=(0.3, 4.0))
+    >>> log_ticks(ax.yaxis, 0.3, 4.0)
+    >>> [float(tick) for tick in ax.get_yticks() if 0.3 <= tick <= 4.0]
+    [0.5, 1.0, 2.0]
+    """
+    from matplotlib.ticker import LogFormatterMathtext, LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
+
+    decades = float(np.log10(high / low))
+    if decades < 0.8:
+        axis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
+    else:
+        subs = (1, 2, 5) if decades < 1.6 else (1, 3) if decades < 3 else (1,)
+        axis.set_major_locator(LogLocator(subs=subs, numticks=7))
+    plain = 1e-4 <= low and high < 1e6
+    axis.set_major_formatter(StrMethodFormatter("{x:g}") if plain or decades < 3 else LogFormatterMathtext())
+    axis.set_minor_locator(NullLocator())
+
+
 def entitle(ax: Axes, title: str | None, pad: float = 10) -> None:
     """Write a title, if there is one, ``pad`` points over the left edge of an Axes.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphnn.insight.graphs import class_colors, class_key, color_bar, draw_edges, layout, node_area, node_rim
+from graphnn.insight.graphs import as_networkx, class_colors, class_key, color_bar, draw_edges, layout, node_area, node_rim
 from graphnn.insight.lettering import entitle
 from graphnn.insight.panels import steady
 from graphnn.types import Array, Params
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class NodePanel:
-    """A panel for `LivePlot` that draws one networkx graph, its nodes coloured by what `scores` says of them.
+    """A panel for `LivePlot` that draws one graph, its nodes coloured by what `scores` says of them.
 
-    scores: a function params -> values of the nodes, in the order of ``graph.nodes``: numbers (n,) or (n, 1) get a
+    graph: a `Graph` or a networkx graph. scores: a function params -> values of its nodes, in their order: numbers (n,) or (n, 1) get a
     colour bar, scores of classes (n, classes) the colour of the largest. Asked only when drawing. In a loop written by
     hand tell the plot the parameters: ``plot(step, value, predicted, actual, params=params)``.
     positions: dict from node to (x, y), otherwise networkx's layouts find them, with this seed, before training begins.
@@ -47,9 +47,9 @@ class NodePanel:
         title: str | None = None,
         seed: int = 0,
     ) -> None:
-        self.graph, self.scores, self.classes = graph, scores, classes
+        self.graph, self.scores, self.classes = as_networkx("NodePanel", graph), scores, classes
         self.name, self.title = name, title
-        self.positions = layout(graph, seed) if positions is None else positions
+        self.positions = layout(self.graph, seed) if positions is None else positions
         self.ax: Axes | None = None
         self.marks: Any = None
         self.limits: tuple[float, float] = (np.nan, np.nan)
@@ -58,10 +58,7 @@ class NodePanel:
         """Colour the nodes by the parameters of this moment."""
         if view.params is None:
             raise ValueError("NodePanel: there are no parameters; call plot(..., params=params) in your own loop")
-        values = np.asarray(self.scores(view.params))
-        n = len(self.graph)
-        if values.ndim not in {1, 2} or len(values) != n:
-            raise ValueError(f"NodePanel: scores {values.shape} came for {n} nodes; give a row for each")
+        values, n = self._values(view.params), len(self.graph)
         classes = values.ndim == 2 and values.shape[1] > 1
         if ax is not self.ax:
             self._begin(ax, values.shape[1] if classes else 0)
@@ -74,6 +71,16 @@ class NodePanel:
             self.limits = steady(self.limits, finite.min(), finite.max())
             self.marks.set_clim(self.limits)
         self.marks.set_array(values)
+
+    def check(self, params: Params) -> None:
+        """Raise ValueError where there is not one row of scores for each node."""
+        self._values(params)
+
+    def _values(self, params: Params) -> Array:
+        values, n = np.asarray(self.scores(params)), len(self.graph)
+        if values.ndim not in {1, 2} or len(values) != n:
+            raise ValueError(f"NodePanel: scores {values.shape} came for {n} nodes; give a row for each")
+        return values
 
     def _begin(self, ax: Axes, n_classes: int) -> None:
         """Draw the graph once: its edges, marks to be coloured, and the key."""

@@ -20,6 +20,7 @@ from graphnn.insight.lettering import (
     between,
     free_place,
     haloed,
+    log_ticks,
     prepare,
     three_figures,
 )
@@ -182,10 +183,9 @@ class LossPanel:
     """
 
     def __init__(self, ax: Axes, *, xlabel: str = "epoch") -> None:
-        from matplotlib.ticker import LogLocator, MaxNLocator
+        from matplotlib.ticker import MaxNLocator
 
         self.ax, self.xlabel, self.scale = ax, xlabel, ""
-        self.ticks = LogLocator(numticks=7)
         ink, paper = prepare(ax, xlabel, "loss")
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         ax.grid(axis="y", color=ink, alpha=0.08, linewidth=0.8)
@@ -251,22 +251,17 @@ class LossPanel:
         length = max(float(x.max() - x.min()), 1.0)
         self.ax.set_xlim(x.min() - 0.02 * length, x.min() + 1.03 * length)
         if log:
-            self.ticks.set_params(subs=(1, 2, 5) if high - low < 1.6 else (1, 3) if high - low < 3 else (1,))
+            log_ticks(self.ax.yaxis, 10**bottom, 10**top)
 
     def _set_scale(self, scale: str) -> None:
         if scale == self.scale:
             return
-        from matplotlib.ticker import MaxNLocator, NullLocator, StrMethodFormatter
+        from matplotlib.ticker import MaxNLocator
 
         self.scale = scale
         self.ax.set_yscale(scale)
-        axis = self.ax.yaxis
-        if scale == "log":
-            axis.set_major_locator(self.ticks)
-            axis.set_major_formatter(StrMethodFormatter("{x:g}"))
-            axis.set_minor_locator(NullLocator())
-        else:
-            axis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
+        if scale == "linear":
+            self.ax.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]))
 
 
 def _place(marks: Any, pairs: Pairs, color: str, n_points: int) -> None:

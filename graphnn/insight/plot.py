@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphnn.insight.confusion import ConfusionPanel
-from graphnn.insight.graphs import CLASS_COLORS, draw_edges, draw_nodes, layout, node_area, node_values
+from graphnn.insight.graphs import CLASS_COLORS, as_networkx, draw_edges, draw_nodes, layout, node_area, node_values
 from graphnn.insight.lettering import LUMINANCE, SMALL, entitle, prepare
 from graphnn.insight.panels import LossPanel, ScatterPanel
 from graphnn.insight.points import SETS, Baseline, Classes, Pairs, split_labels
@@ -197,9 +197,9 @@ def graph_scores(
     title: str | None = None,
     seed: int = 0,
 ) -> Axes:
-    """Draw a networkx graph with its nodes coloured by a score or a class.
+    """Draw a graph, a `Graph` or one of networkx, with its nodes coloured by a score or a class.
 
-    scores: one value per node in the order of ``graph.nodes``, or a dict from node to value. Floats are
+    scores: one value per node in the order of the nodes, or a dict from node to value. Floats are
     scores and get a colour bar called ``name``; integers, booleans and strings are classes and get a legend.
     positions: dict from node to (x, y), otherwise networkx's layouts find them, with this seed. labels:
     whether to write the names of the nodes, or a dict of names.
@@ -212,6 +212,7 @@ def graph_scores(
     >>> [text.get_text() for text in ax.texts]
     ['0', '1', '2']
     """
+    graph = as_networkx("graph_scores", graph)
     nodes = list(graph.nodes)
     values = node_values(nodes, scores)
     positions = layout(graph, seed) if positions is None else positions

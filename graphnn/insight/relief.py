@@ -150,6 +150,8 @@ def draw_relief(
     >>> draw_relief(surface, ax=ax, path=None, axes=("v", "w"), name="loss", title=None).get_zlabel()
     'loss'
     """
+    from matplotlib.ticker import MaxNLocator
+
     if ax is None:
         from matplotlib import pyplot
 
@@ -163,12 +165,12 @@ def draw_relief(
     heights = scale.height(np.where(np.isfinite(surface.values), surface.values, np.nan))
     low, high = scale.height(np.array([scale.low, scale.high]))
     floor = low - 0.45 * ((high - low) or 1.0)
-    space.computed_zorder = False  # the floor, then the path on it, then the surface over both
+    space.computed_zorder = False  # the floor, then the surface, then the path, which a valley may not hide
     bands = np.linspace(low, high + 1e-9 * ((high - low) or 1.0), BANDS // 2 + 1)
     space.contourf(x, y, np.ma.masked_invalid(heights), bands, zdir="z", offset=floor, cmap=COLORS, zorder=1)
     if path is not None:
-        space.plot(path[:, 0], path[:, 1], floor, color=VALIDATION, linewidth=1.4, zorder=4)
-        space.plot(*path[-1:].T, floor, marker="o", color=VALIDATION, markersize=5, linestyle="none", zorder=5)
+        space.plot(path[:, 0], path[:, 1], floor, color=VALIDATION, linewidth=1.4, zorder=7)
+        space.plot(*path[-1:].T, floor, marker="o", color=VALIDATION, markersize=5, linestyle="none", zorder=8)
     space.plot_surface(
         *np.meshgrid(x, y), heights, cmap=COLORS, vmin=low, vmax=high, rcount=60, ccount=60, linewidth=0.2,
         edgecolor=(1, 1, 1, 0.18), antialiased=True, zorder=6,
@@ -176,6 +178,8 @@ def draw_relief(
     space.set_zlim(floor, high)
     levels = scale.round_levels()[::2]
     space.set_zticks(scale.height(levels), labels=[_plain(level) for level in levels])
+    for axis in (space.xaxis, space.yaxis):
+        axis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
     for axis, text in ((space.xaxis, axes[0]), (space.yaxis, axes[1]), (space.zaxis, name)):
         axis.set_label_text(text, size=TEXT_SIZE, color=ink)
         axis.labelpad = 13 if axis is space.zaxis else 6

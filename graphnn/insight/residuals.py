@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphnn.insight.lettering import SMALL, TRAIN, VALIDATION, prepare, three_figures
+from graphnn.insight.lettering import SMALL, TRAIN, VALIDATION, haloed, prepare, three_figures
 from graphnn.insight.panels import steady
 from graphnn.insight.points import Pairs
 from graphnn.types import Array
@@ -14,7 +14,7 @@ from graphnn.types import Array
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-FARTHEST = 4.0  # standard deviations; what lies farther is counted in the last bins
+FARTHEST = 4.0  # standard deviations; what lies farther is counted in the last bins, and said
 
 
 class ResidualPanel:
@@ -48,6 +48,11 @@ class ResidualPanel:
         for name, x, mark, color in (("train", 0.25, "■", TRAIN), ("validation", 0.65, "□", VALIDATION)):
             self.keys[name] = ax.text(x, s=mark, color=color, family="DejaVu Sans", **above)
             self.words[name] = ax.text(x + 0.045, s="", color=ink, **above)
+        self.beyond = {-1: haloed(ax), 1: haloed(ax)}
+        for side, text in self.beyond.items():
+            text.xy = (0.0 if side < 0 else 1.0, 1.0)
+            text.xycoords = "axes fraction"
+            text.set(position=(-2 * side, -1), ha="left" if side < 0 else "right", va="top")
         self.limits: tuple[float, float] = (np.nan, np.nan)
         self.hold = False  # True: the limits stay, whatever comes
 
@@ -70,6 +75,11 @@ class ResidualPanel:
             tallest = max(tallest, float(share.max()))
             mean, deviation = (residuals.mean(), residuals.std()) if residuals.size else (np.nan, np.nan)
             self.words[name].set_text(_with_error(float(mean), float(deviation)))
+        everything = np.concatenate(list(shown.values()))
+        for side, text in self.beyond.items():
+            far = int(np.sum(side * everything > max(side * edges)))
+            text.set_text(f"← {far} beyond" if side < 0 else f"{far} beyond →")
+            text.set_visible(far > 0)
         if not self.hold:
             self.ax.set_ylim(0, 1.08 * tallest or 1.0)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphnn.autodiff import value_and_grad
+from graphnn.flat import scalar
 from graphnn.insight.params import Table, counted, memory
 from graphnn.insight.reading import Loss, Reading, is_leaf
 from graphnn.layer import Layer, Rng, as_input
@@ -56,9 +57,9 @@ def trace(
     if repeats < 1:
         raise ValueError(f"trace: repeats must be 1 or more, got {repeats}")
     data = as_input(graphs)
-    times = []
+    times, wanted = [], None if loss is None else scalar("trace", loss)
     for _ in range(repeats + 1):
-        seen = Reading(model, params, data, loss=loss, train=train, rng=copy.deepcopy(rng))
+        seen = Reading(model, params, data, loss=wanted, train=train, rng=copy.deepcopy(rng))
         times.append([(step.forward, step.backward) for step in seen.notes.steps])
     forward, backward = np.min(1e3 * np.reshape(times[1:], (repeats, -1, 2)), axis=0).T
     whole = max(forward.sum() + backward.sum(), 1e-12)
@@ -101,7 +102,7 @@ def _untraced(model: Layer, params: Params, data: Any, loss: Loss | None, train:
         return out if loss is None else loss(out)
 
     step = value if loss is None else value_and_grad(value)
-    times = []
+    times, wanted = [], None if loss is None else scalar("trace", loss)
     for _ in range(repeats + 1):
         start = perf_counter()
         step(moving)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphnn.checks import listing, nearest
+from graphnn.flat import scalar
 from graphnn.insight.params import Table, counted, memory, sparkline
 from graphnn.insight.reading import Loss, Reading
 from graphnn.layer import Layer, Rng
 from graphnn.types import Array, Params
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -21,7 +25,7 @@ class Watched(Mapping):
 
     .activations: the same as a plain dict;  .gradients: of the loss with respect to each, by the same names
     .output: what the model returned;  .loss: the number, None without
-    .table: mean, variance and the dead of each, which is also how it is printed
+    .table: mean, variance and the dead of each, which is also how it is printed;  .plot(): the picture of it
 
     >>> from graphnn.layers import Dense
     >>> seen = watch(Dense(1), {"weight": np.ones((2, 1)), "bias": np.zeros(1)}, np.ones((3, 2)))
@@ -69,6 +73,12 @@ class Watched(Mapping):
         total = f"{counted(len(rows), 'layer')}, {dead} of {counted(units, 'unit')} dead, {size}"
         return Table(columns, tuple(rows), total if self.loss is None else f"{total}, loss {self.loss:.6g}")
 
+    def plot(self, *, figure: Figure | None = None, title: str | None = None) -> Figure:
+        """Draw how the activations, and with a loss their gradients, are distributed: `gn.plot.activations`."""
+        from graphnn.insight.drawing import activations
+
+        return activations(self, figure=figure, title=title)
+
     def __repr__(self) -> str:
         return repr(self.table)
 
@@ -111,7 +121,8 @@ def watch(
     >>> seen.gradients["0.dense"].tolist()
     [[0.5, 2.5], [0.5, 2.5]]
     """
-    seen = Reading(model, params, graphs, loss=loss, train=train, rng=rng, traced=loss is not None)
+    traced = None if loss is None else scalar("watch", loss)
+    seen = Reading(model, params, graphs, loss=traced, train=train, rng=rng, traced=loss is not None)
     activations, gradients = {}, {}
     for use in seen.layers:
         for part, array in use.values.items():

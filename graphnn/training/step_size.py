@@ -29,6 +29,9 @@ SMOOTHING = 0.9
 BEYOND = 3.0
 """How far the loss may rise above its lowest, in sizes of the first loss, before the sweep ends."""
 
+ROSE = 0.05
+"""How far above the first loss, in sizes of it, the loss is said to have blown up: what it falls to later is luck."""
+
 PROBE = 8
 """How many mini-batches of examples the loss is measured on."""
 
@@ -41,7 +44,8 @@ class StepSizeTest:
 
     step_sizes: (n,), those tried, rising;  losses: (n,), the loss after a step of each;  smoothed: (n,), their running
     mean;  steepest, lowest: the step sizes where that falls fastest and where it is lowest
-    optimizer: the one given, with the suggestion as its step size
+    optimizer: the one given, with the suggestion as its step size;  rose: the step size at which the loss first rose
+    above where it began, inf if it never did; nothing beyond it is looked at
 
     >>> test = StepSizeTest(np.array([0.1, 1.0]), np.array([2.0, 1.0]), np.array([2.0, 1.0]), 0.1, 1.0, adam(0.3))
     >>> test
@@ -54,6 +58,7 @@ class StepSizeTest:
     steepest: float
     lowest: float
     optimizer: Optimizer
+    rose: float = math.inf
 
     @property
     def suggestion(self) -> float:
@@ -67,6 +72,8 @@ class StepSizeTest:
     def plot(self, ax: Axes | None = None, *, title: str | None = None) -> Axes:
         """Draw the losses over the step sizes, with the suggestion marked; a new pyplot figure if `ax` is None.
 
+        Grey is what lies beyond the step size at which the loss rose above where it began.
+
         >>> from matplotlib.figure import Figure
         >>> test = StepSizeTest(np.array([0.1, 1.0]), np.array([2.0, 1.0]), np.array([2.0, 1.0]), 0.1, 1.0, adam(0.3))
         >>> test.plot(Figure().subplots()).get_xscale()
@@ -76,13 +83,16 @@ class StepSizeTest:
             from matplotlib import pyplot
 
             _, ax = pyplot.subplots(figsize=(4.8, 3.6), layout="constrained")
-        _, paper = prepare(ax, "step size", "loss")
+        ink, paper = prepare(ax, "step size", "loss")
         ax.plot(self.step_sizes, self.losses, color=FAINT, linewidth=1.0)
         ax.plot(self.step_sizes, self.smoothed, color=TRAIN, linewidth=1.8)
         at = np.interp(np.log([self.steepest, self.lowest]), np.log(self.step_sizes), self.smoothed)
         ax.plot([self.steepest, self.lowest], at, "o", color=TRAIN, markerfacecolor=paper, markersize=6)
         ax.axvline(self.suggestion, color=VALIDATION, linewidth=1.4)
         ax.set_xscale("log")
+        if math.isfinite(self.rose):
+            ax.set_xlim(ax.get_xlim())
+            ax.axvspan(self.rose, ax.get_xlim()[1], color=ink, alpha=0.08, linewidth=0, zorder=0)
         # Beyond the lowest it may rise a thousandfold; what matters is before.
         low, high = float(self.smoothed.min()), float(max(self.smoothed[0], self.losses[0]))
         room = high - low or 1.0
@@ -122,6 +132,7 @@ def lr_find(
     finite or is far above its lowest. Differs from the paper: the step sizes rise exponentially, the loss is looked at
     instead of the accuracy, and the suggestion is one step size: the geometric mean of that where the running mean of
     the loss falls fastest (per factor of the step size) and that where it is lowest, but at most half of the latter. It
+    looks no further than to where the loss first rises above where it began, by a twentieth. It
     is a place to begin: a long training, or one with a falling schedule, may gain by a factor of 3 in either direction.
 
     model, params, inputs, targets, loss, batch_size, per, mask: as for `fit`; the parameters given are not changed
@@ -168,14 +179,17 @@ def lr_find(
     losses = np.array(rest)
     tried = np.array([sweep(step) for step in range(len(losses))])
     smoothed = _running_mean(losses) if rest else losses
-    lowest = int(np.argmin(smoothed)) if len(losses) else 0
+    up = np.flatnonzero(losses > first + ROSE * abs(first))
+    sound = int(up[0]) if len(up) else len(losses)
+    lowest = int(np.argmin(smoothed[:sound])) if sound else 0
     if lowest == 0 or not smoothed[lowest] < first:
         raise ValueError(
             f"lr_find: the loss falls at no step size from {smallest} on; make smallest smaller, or look at the "
             "inputs, the targets and the gradients"
         )
-    steepest = int(np.argmin(np.gradient(smoothed, np.log(tried))[: lowest + 1]))
-    test = StepSizeTest(tried, losses, smoothed, float(tried[steepest]), float(tried[lowest]), optimizer)
+    steepest = int(np.argmin(np.gradient(smoothed[:sound], np.log(tried[:sound]))[: lowest + 1]))
+    rose = float(tried[sound]) if len(up) else math.inf
+    test = StepSizeTest(tried, losses, smoothed, float(tried[steepest]), float(tried[lowest]), optimizer, rose)
     return replace(test, optimizer=scaled(optimizer, test.suggestion / base))
 
 

@@ -90,19 +90,19 @@ def test_nodes_say_what_they_are():
     net = model.graph(batch)
     assert net.nodes["0.graphconv"] == {
         "kind": "GraphConv", "what": "GraphConv(4, activation=relu)", "layer": gn.GraphConv(4, gn.relu),
-        "scope": "0.graphconv", "shape": (15, 4), "size": 16, "weights": ("0.graphconv.weight", "0.graphconv.bias"),
+        "scope": "0.graphconv", "shape": (15, 4), "size": 16, "params": ("0.graphconv.weight", "0.graphconv.bias"),
     }  # fmt: skip
     uses = [net.nodes[f"1.repeat.inner#{i}"] for i in (1, 2)]
-    assert uses[0]["weights"] == uses[1]["weights"] == ("1.repeat.inner.weight", "1.repeat.inner.bias")
+    assert uses[0]["params"] == uses[1]["params"] == ("1.repeat.inner.weight", "1.repeat.inner.bias")
     assert uses[0]["scope"] == uses[1]["scope"]
     assert net.nodes["2.batchnorm"]["size"] == 8  # running statistics are not learned
-    assert len(net.nodes["2.batchnorm"]["weights"]) == 4
-    assert net.nodes["3.sumpool"]["weights"] == ()
+    assert len(net.nodes["2.batchnorm"]["params"]) == 4
+    assert net.nodes["3.sumpool"]["params"] == ()
     assert (net.nodes["(nodes)"]["kind"], net.nodes["(nodes)"]["shape"]) == ("input", (15, 3))
 
 
 def test_tied_weights_are_seen_where_they_are_read():
     coder = gn.Sequential(gn.Dense(8), gn.Dense(3))
     net = gn.Tied(coder, {"1.dense.weight": "0.dense.weight"}, gn.ops.transpose).graph(batch)
-    assert net.nodes["0.dense"]["weights"] == ("0.dense.weight", "0.dense.bias")
-    assert net.nodes["1.dense"]["weights"] == ("0.dense.weight", "1.dense.bias")
+    assert net.nodes["0.dense"]["params"] == ("0.dense.weight", "0.dense.bias")
+    assert net.nodes["1.dense"]["params"] == ("0.dense.weight", "1.dense.bias")

@@ -149,7 +149,7 @@ def test_the_graph_of_a_model_is_acyclic_and_holds_every_weight(row, flavour):
     batch, params, _ = frozen(row, flavour)
     net = row.layer.graph(batch, params)
     assert nx.is_directed_acyclic_graph(net)
-    read = [(data["scope"], name) for _, data in net.nodes(data=True) for name in data["weights"]]
+    read = [(data["scope"], name) for _, data in net.nodes(data=True) for name in data["params"]]
     assert {name for _, name in read} == set(params)
     twice = [name for name, count in Counter(name for _, name in set(read)).items() if count > 1]
     assert not twice or "Tied" in repr(row.layer)

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import graphnn as gn
-from graphnn.insight import landscape, relief
+from graphnn.insight import relief, telling
 from graphnn.insight.landscape import Landscape
 
 MODEL = gn.Sequential(gn.GraphConv(4, gn.tanh), gn.BatchNorm(), gn.SumPool(), gn.Dense(1), gn.Rescale())
@@ -119,7 +119,7 @@ class TestLandscape:
         assert capsys.readouterr() == ("", "")
         gn.loss_landscape(bowl, {"a": np.ones(2)}, {"a": np.ones(2)}, progress=True)
         assert capsys.readouterr() == ("", "landscape: 25/25 points\n")
-        monkeypatch.setattr(landscape.time, "perf_counter", iter(np.arange(0, 1e4, 4.0)).__next__)
+        monkeypatch.setattr(telling.time, "perf_counter", iter(np.arange(0, 1e4, 4.0)).__next__)
         gn.loss_landscape(bowl, {"a": np.ones(2)}, {"a": np.ones(2)}, np.arange(6.0), progress=True)
         assert capsys.readouterr().err.splitlines() == ["landscape: 3/6 points", "landscape: 6/6 points"]
 

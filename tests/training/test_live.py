@@ -19,6 +19,13 @@ import graphnn as gn
 from graphnn.training.live import outputs
 from graphnn.training.live.plot import LivePlot
 
+X = np.random.default_rng(0).normal(size=(12, 2))
+
+
+def two_scores(params):
+    return np.zeros(2)
+
+
 pytestmark = pytest.mark.usefixtures("no_display")
 
 
@@ -209,9 +216,49 @@ class TestSafety:
         assert (len(caught), model.calls, list(tmp_path.iterdir())) == (1, 1, [])
         assert caught[0].filename == __file__
 
-    def test_a_folder_that_cannot_be_made_ends_the_drawing(self, tmp_path):
+    def test_a_path_that_cannot_be_written_is_named_before_any_step(self, tmp_path):
+        (tmp_path / "run.png").mkdir()
+        with pytest.raises(NotADirectoryError, match="it is no file"):
+            gn.LivePlot(path=tmp_path / "run.png")
         (tmp_path / "file").write_text("not a folder")
+        with pytest.raises(NotADirectoryError, match=r"LivePlot: path=.*file is no folder"):
+            gn.LivePlot(path=tmp_path / "file" / "live.png")
+
+    def test_panels_are_a_list(self):
+        with pytest.raises(TypeError, match=r"give a list, panels=\[GradientPanel\(\.\.\.\)\]"):
+            gn.LivePlot(path="live.png", panels=gn.GradientPanel())
+
+    def test_scores_that_do_not_fit_are_named_before_the_first_step(self):
+        panel = gn.NodePanel(nx.path_graph(3), two_scores)
+        history = None
+        with pytest.raises(ValueError, match=r"NodePanel: scores \(2,\) came for 3 nodes"):
+            _, history = gn.fit(
+                gn.Dense(1), gn.Dense(1).init(0, X), X, X[:, :1], epochs=2,
+                callbacks=[gn.LivePlot(path="live.png", panels=[panel])],
+            )  # fmt: skip
+        assert history is None
+
+    @pytest.mark.parametrize("first", [True, False])
+    def test_the_last_picture_is_of_the_parameters_fit_returns(self, first):
+        seen = []
+
+        class Looking:
+            def draw(self, ax, view):
+                seen.append(view.params)
+
+        plot = unhurried(1, path="live.png", panels=[Looking()])
+        stopping = gn.EarlyStopping(patience=2)
+        y = X[:, :1]
+        params, history = gn.fit(
+            gn.Dense(1), gn.Dense(1).init(0, X), X, y, validation=(X, -y), epochs=9, optimizer=gn.sgd(0.05),
+            callbacks=[plot, stopping] if first else [stopping, plot],
+        )  # fmt: skip
+        assert len(history.loss) > history.best_epoch + 1
+        np.testing.assert_array_equal(seen[-1]["weight"], params["weight"])
+
+    def test_a_folder_that_cannot_be_made_ends_the_drawing(self, tmp_path):
         plot = unhurried(1, path=tmp_path / "file" / "live.png")
+        (tmp_path / "file").write_text("not a folder")
         with pytest.warns(RuntimeWarning, match="stops drawing"):
             plot(0, 1.0, ACTUAL, ACTUAL)
 

@@ -80,7 +80,7 @@ def test_dead_units_by_hand():
     params["0.dense.bias"] = np.array([-100.0, 100.0, -100.0, 0.0])
     facts = layer_outputs(model, params, X)
     h = np.maximum(X @ params["0.dense.weight"] + params["0.dense.bias"], 0)
-    assert facts["0.dense"] == pytest.approx({"units": 4, "dead": 2, "mean": h.mean(), "variance": h.var()})
+    assert facts["0.dense"] == pytest.approx({"columns": 4, "dead": 2, "mean": h.mean(), "variance": h.var()})
     assert facts["head"]["dead"] == 0
     assert list(facts) == ["0.dense", "head"]  # not the container, whose output is the head's
 
@@ -93,7 +93,7 @@ def test_a_head_that_died_is_seen():
         def begin_fit(self, run):
             run.params = {**run.params, "head.bias": np.full(1, -100.0)}
 
-    monitor = gn.GradientMonitor(1, units_every=2)
+    monitor = gn.GradientMonitor(1, outputs_every=2)
     with pytest.warns(gn.TrainingWarning, match="dead output activation"):
         train(Kill(), monitor, model=model, batch_size=None)
     assert monitor.epochs == [0, 2]
@@ -107,7 +107,7 @@ def test_graphs_and_a_layer_alone(tmp_path):
     batch = gn.pack(gn.datasets.alkanes().graphs[:20])
     targets = gn.datasets.alkanes().boiling_points[:20].reshape(-1, 1)
     model = gn.Sequential(gn.GraphConv(4, gn.relu), gn.SumPool(), gn.Dense(1))
-    monitor = gn.GradientMonitor(1, units_every=1)
+    monitor = gn.GradientMonitor(1, outputs_every=1)
     gn.fit(model, model.init(0, batch), batch, targets, epochs=2, batch_size=8, callbacks=[monitor])
     assert list(monitor.layers) == ["0.graphconv", "1.sumpool", "2.dense"]
     train(monitor, model=gn.Dense(1))
@@ -130,8 +130,8 @@ def test_no_look_at_the_layers_costs_no_evaluation():
         return len(calls)
 
     plain = evaluations()
-    assert evaluations(gn.GradientMonitor(1, units_every=None)) == plain
-    assert evaluations(gn.GradientMonitor(1, units_every=2)) == plain + 2
+    assert evaluations(gn.GradientMonitor(1, outputs_every=None)) == plain
+    assert evaluations(gn.GradientMonitor(1, outputs_every=2)) == plain + 2
 
 
 def test_the_cosine_between_two_losses():
@@ -155,7 +155,7 @@ def test_the_cosine_between_two_losses():
 
 
 def test_it_changes_no_bit_and_begins_anew():
-    monitor = gn.GradientMonitor(1, units_every=1)
+    monitor = gn.GradientMonitor(1, outputs_every=1)
     with_it, one = train(monitor)
     first = monitor.memory()
     without, other = train()
@@ -167,7 +167,7 @@ def test_it_changes_no_bit_and_begins_anew():
 
 
 def test_what_it_remembers():
-    monitor, other = gn.GradientMonitor(2, units_every=1), gn.GradientMonitor(2, units_every=1)
+    monitor, other = gn.GradientMonitor(2, outputs_every=1), gn.GradientMonitor(2, outputs_every=1)
     train(monitor)
     assert all(isinstance(value, np.ndarray) for value in monitor.memory().values())
     other.remember(monitor.memory())
@@ -178,7 +178,7 @@ def test_what_it_remembers():
 
 
 def test_a_resumed_training_keeps_the_records_before(tmp_path):
-    whole, first, second = (gn.GradientMonitor(2, units_every=1) for _ in range(3))
+    whole, first, second = (gn.GradientMonitor(2, outputs_every=1) for _ in range(3))
     train(whole, epochs=6)
     path = tmp_path / "run.npz"
     train(first, gn.Checkpoint(path, every=1, resume=True), epochs=3)
@@ -223,7 +223,7 @@ def test_a_picture_of_nothing_and_of_zeros():
     [
         (lambda: gn.GradientMonitor(0), "every must be a whole number, 1 or more, got 0"),
         (lambda: gn.GradientMonitor(1.5), "every must be a whole number, 1 or more, got 1.5"),
-        (lambda: gn.GradientMonitor(units_every=0), "units_every must be a whole number"),
+        (lambda: gn.GradientMonitor(outputs_every=0), "outputs_every must be a whole number"),
         (lambda: gn.GradientMonitor().plot(what="loss"), 'what is \'loss\', wanted "grad norm" or "change/weight"'),
     ],
 )

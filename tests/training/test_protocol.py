@@ -202,7 +202,7 @@ WATCHING = {
     "ReduceOnPlateau": lambda folder: gn.ReduceOnPlateau(patience=99),
     "Recording": lambda folder: gn.Recording(every=1),
     "Trajectory": lambda folder: gn.Trajectory(),
-    "GradientMonitor": lambda folder: gn.GradientMonitor(1, units_every=1),
+    "GradientMonitor": lambda folder: gn.GradientMonitor(1, outputs_every=1),
     "CSVLog": lambda folder: gn.CSVLog(folder / "log.csv"),
     "JSONLog": lambda folder: gn.JSONLog(folder / "log.jsonl", per="step"),
     "TensorBoard": tensorboard,
@@ -256,7 +256,7 @@ def watched(folder, kill=None):
     """Train with a plateau at hand and everybody writing; return the parameters, the history and what was written."""
     folder.mkdir(exist_ok=True)
     callbacks = [
-        gn.ReduceOnPlateau(patience=1, min_change=0.01), gn.GradientMonitor(2, units_every=1),
+        gn.ReduceOnPlateau(patience=1, min_change=0.01), gn.GradientMonitor(2, outputs_every=1),
         gn.CSVLog(folder / "log.csv"), gn.JSONLog(folder / "steps.jsonl", per="step"), gn.EarlyStopping(patience=99),
     ]  # fmt: skip
     keep = gn.Checkpoint(folder / "run.npz", every=1, steps=1, resume=True)

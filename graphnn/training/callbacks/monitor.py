@@ -11,6 +11,7 @@ import numpy as np
 from graphnn.insight.curves import NamedCurves
 from graphnn.insight.lettering import entitle
 from graphnn.insight.params import BLOCKS, Table
+from graphnn.insight.watch import silent_units
 from graphnn.layer import Call, Scope, as_input, parts_of
 from graphnn.training.history import below
 from graphnn.training.several import conflict
@@ -22,22 +23,22 @@ if TYPE_CHECKING:
 FACTS = ("grad norm", "grad mean", "grad variance", "change", "weight")
 """What is kept of a parameter: of its gradient norm, mean and variance, and the norms of its change and of itself."""
 
-UNITS = ("units", "dead", "mean", "variance")
+OUTPUTS = ("columns", "dead", "mean", "variance")
 """What is kept of the output of a layer: columns, how many of them are zero in every row, mean and variance."""
 
 
 class GradientMonitor:
     """Keep for every parameter, as training goes: norm, mean and variance of its gradient, and how far it moves.
 
-    every: training steps between records;  units_every: epochs between looks at what the layers give out, None for none
+    every: training steps between records;  outputs_every: epochs between looks at what the layers give out, None for none
 
     The gradients and changes are those of the step itself, nothing is computed twice. The outputs of the layers are not
-    kept by a training step, so a look at them takes one evaluation of the last mini-batch, without dropout: a unit, a
-    column of a layer's output, is dead when it is exactly zero in all rows of it. With several losses the cosine
+    kept by a training step, so a look at them takes one evaluation of the last mini-batch, without dropout: a column
+    of a layer's output is dead when it is exactly zero in all rows of it. With several losses the cosine
     between their gradients is kept for each two (see `conflict`).
 
     steps: (n,), the step of each record;  facts: {name: {fact: (n,)}} with the FACTS of each parameter
-    epochs: (m,), the epoch of each look;  layers: {layer: {fact: (m,)}} with the UNITS of each layer
+    epochs: (m,), the epoch of each look;  layers: {layer: {fact: (m,)}} with the OUTPUTS of each layer
     cosines: {"size, label": (n,)}, None where one of the gradients is zero
 
     A healthy ratio of change to weight is about 1e-3 a step; far less learns slowly, far more does not settle.
@@ -53,11 +54,11 @@ class GradientMonitor:
     1 records, the last of step 0
     """
 
-    def __init__(self, every: int = 10, *, units_every: int | None = 10):
-        for name, number in (("every", every), ("units_every", units_every)):
+    def __init__(self, every: int = 10, *, outputs_every: int | None = 10):
+        for name, number in (("every", every), ("outputs_every", outputs_every)):
             if number is not None and (number != int(number) or number < 1):
                 raise ValueError(f"GradientMonitor: {name} must be a whole number, 1 or more, got {number}")
-        self.every, self.units_every = every, units_every
+        self.every, self.outputs_every = every, outputs_every
         self._begin()
 
     def _begin(self) -> None:
@@ -90,7 +91,7 @@ class GradientMonitor:
 
     def after_epoch(self, run: Any) -> None:
         """Look at what the layers give out, if it is time to."""
-        if self.units_every is not None and (run.epoch - 1) % self.units_every == 0:
+        if self.outputs_every is not None and (run.epoch - 1) % self.outputs_every == 0:
             self.epochs.append(run.epoch - 1)
             for layer, facts in layer_outputs(run.model, run.params, run.inputs).items():
                 _append(self.layers, layer, facts)
@@ -106,7 +107,7 @@ class GradientMonitor:
         """Become what `memory` was made from."""
         self._begin()
         self.steps, self.epochs = memory["steps"].tolist(), memory["epochs"].tolist()
-        for part, kept, facts in (("facts", self.facts, FACTS), ("layers", self.layers, UNITS)):
+        for part, kept, facts in (("facts", self.facts, FACTS), ("layers", self.layers, OUTPUTS)):
             for fact in facts:
                 for name, row in below(memory, f"{part}/{fact}").items():
                     kept.setdefault(name, {})[fact] = row.tolist()
@@ -130,14 +131,14 @@ class GradientMonitor:
         return Table(("name", *FACTS[:3], "change/weight", "grad norm, all"), tuple(rows), total)
 
     def layer_table(self) -> Table:
-        """Return the last look at the layers: how many units each has, which share is dead, mean and variance."""
+        """Return the last look at the layers: how many columns each has, which share is dead, mean and variance."""
         rows = tuple(
-            (layer, int(facts["units"][-1]), 100 * facts["dead"][-1] / facts["units"][-1], facts["mean"][-1],
+            (layer, int(facts["columns"][-1]), 100 * facts["dead"][-1] / facts["columns"][-1], facts["mean"][-1],
              facts["variance"][-1])
             for layer, facts in self.layers.items()
         )  # fmt: skip
         looks = f"{len(self.epochs)} looks" + (f", the last after epoch {self.epochs[-1]}" if self.epochs else "")
-        return Table(("layer", "units", "dead %", "mean", "variance"), rows, looks)
+        return Table(("layer", "columns", "dead %", "mean", "variance"), rows, looks)
 
     def plot(self, ax: Axes | None = None, *, what: str = "grad norm", title: str | None = None) -> Axes:
         """Draw the norm of the gradient of each layer over the steps, or with what="change/weight" how far it moves.
@@ -166,12 +167,12 @@ class GradientMonitor:
 
 
 def layer_outputs(model: Any, params: Any, inputs: Any) -> dict[str, dict[str, float]]:
-    """Return the UNITS of every layer without layers in it, by one evaluation; of one used several times the last use.
+    """Return the OUTPUTS of every layer without layers in it, by one evaluation; of one used several times the last use.
 
     >>> from graphnn import Dense, Sequential, ops
     >>> params = {"0.dense.weight": np.array([[1.0, -1.0]]), "0.dense.bias": np.zeros(2)}
     >>> layer_outputs(Sequential(Dense(2, ops.relu)), params, np.ones((3, 1)))
-    {'0.dense': {'units': 2.0, 'dead': 1.0, 'mean': 0.5, 'variance': 0.25}}
+    {'0.dense': {'columns': 2.0, 'dead': 1.0, 'mean': 0.5, 'variance': 0.25}}
     """
     seen: dict[str, Any] = {}
 
@@ -185,9 +186,9 @@ def layer_outputs(model: Any, params: Any, inputs: Any) -> dict[str, dict[str, f
     for path, output in seen.items():
         outer = any(other != path and other.startswith(f"{path}." if path else "") for other in seen)
         if not outer and isinstance(output, np.ndarray) and output.ndim > 1 and output.size:
-            h = output.reshape(-1, output.shape[-1]).astype(float)
-            values = (h.shape[1], np.sum(~h.any(axis=0)), _mean(h), _variance(h))
-            facts[path or type(model).__name__] = dict(zip(UNITS, map(float, values), strict=True))
+            h, silent = output.astype(float), silent_units(output)
+            values = (silent.size, silent.sum(), _mean(h), _variance(h))
+            facts[path or type(model).__name__] = dict(zip(OUTPUTS, map(float, values), strict=True))
     return facts
 
 

@@ -234,6 +234,21 @@ def _save(figure: Any, target: Path | BytesIO, suffix: str, dpi: int) -> None:
     figure.savefig(target, format=suffix[1:], dpi=dpi, **quick)
 
 
+def check_place(path: Path) -> None:
+    """Raise the OSError that writing a picture there would raise.
+
+    >>> check_place(Path("live.png"))
+    """
+    folder = path.absolute().parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent  # what is missing will be made
+    if path.is_dir() or not folder.is_dir():
+        culprit = "it is no file" if path.is_dir() else f"{folder} is no folder"
+        raise NotADirectoryError(f"LivePlot: path={str(path)!r}: {culprit}; give another place for the picture.")
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"LivePlot: path={str(path)!r} cannot be written in {folder}; give another place.")
+
+
 def _replace(figure: Any, path: Path, dpi: int) -> None:
     """Write aside, then put in place in one step: who reads the file sees the old picture or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)

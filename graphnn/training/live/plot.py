@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from graphnn.insight.points import Baseline, split_labels
-from graphnn.training.live.outputs import File
+from graphnn.training.live.outputs import File, check_place
 from graphnn.training.live.picture import Panel, Picture, Settings
 from graphnn.training.live.terminal import Terminal, import_plotext
-from graphnn.training.live.view import Labels, Moment, Predicted, State, check_points, evaluate, state_of
+from graphnn.training.live.view import Labels, Noted, Predicted, State, check_points, evaluate, state_of
 from graphnn.types import Array, Params
 
 SHOW = ("file", "terminal")
@@ -59,7 +59,8 @@ class LivePlot:
     method ``draw(ax, view)``, which is called at every drawing, always with the same Axes; ``view.train`` and
     ``view.validation`` hold what is predicted, ``view.params`` and ``view.grads`` what their names say. A panel that
     has a method ``note(moment)`` too is shown every step that the budget allows: moment.step, .value, .params, .grads;
-    with a method ``begin()`` it is told when another training begins.
+    with a method ``begin()`` it is told when another training begins; with a method ``check(params)`` it may refuse them
+    before the first step of ``gn.fit``.
 
     The last state is always drawn: at the end of ``gn.fit``, on ``close()``, and at the end of a ``with``
     block. A loop by hand that has none of these gets its last picture when the notebook's cell ends or,
@@ -80,6 +81,8 @@ class LivePlot:
     b'PNG'
     >>> folder.cleanup()
     """
+
+    asked_last = True  # the last picture is of the parameters fit returns, which EarlyStopping may put back
 
     def __init__(
         self,
@@ -108,12 +111,17 @@ class LivePlot:
             raise ValueError(f"LivePlot: show={show!r} came; give one of {SHOW}, or nothing to let it choose.")
         if show == "terminal":
             import_plotext()
+        if callable(getattr(panels, "draw", None)):
+            name = type(panels).__name__
+            raise TypeError(f"LivePlot: panels is one {name}; give a list, panels=[{name}(...)].")
         for panel in panels:
             if isinstance(panel, type) or not callable(getattr(panel, "draw", None)):
                 raise TypeError(f"LivePlot: the panel {panel!r} came; give an object with a method draw(ax, view).")
         split_labels(labels, "LivePlot")
         self.every, self.labels, self.budget, self.of = int(every), labels, budget, of
         place = None if path is None else Path(path)
+        if place is not None:
+            check_place(place)
         self.settings = Settings(place, baseline, units, title, keep_open, show, tuple(panels))
         self._noting = [panel for panel in panels if hasattr(panel, "note")]
         self.clock: Callable[[], float] = perf_counter
@@ -159,12 +167,15 @@ class LivePlot:
             grads=grads,
         )
         if self._noting:
-            self._note(Moment(state.step, float(value), params, grads))
+            self._note(Noted(state.step, float(value), params, grads))
         self._see(state, step)
 
     def begin_fit(self, run: Any) -> None:
         """Finish what was drawn before and begin anew: ``gn.fit`` calls this before the first epoch."""
         self.close()
+        for panel in self.settings.panels:
+            if hasattr(panel, "check"):
+                panel.check(run.params)
 
     def after_batch(self, run: Any) -> None:
         """Show the step to the panels that take notes: ``gn.fit`` calls this after every step."""

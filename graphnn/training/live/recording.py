@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphnn.insight.points import Baseline, Classes, is_classification
+from graphnn.insight.telling import telling
 from graphnn.training.live.outputs import canvas, plain_style
 from graphnn.training.live.picture import Settings, arrange
 from graphnn.training.live.view import Predicted, View, apart, evaluate, points, state_of
@@ -55,6 +56,7 @@ class Recording:
     def begin_fit(self, run: Any) -> None:
         """Begin anew: ``gn.fit`` calls this before the first epoch."""
         self._forget()
+        self.losses = {"loss": run.history.loss, "validation": run.history.validation_loss}  # those of a resumed run
 
     def after_epoch(self, run: Any) -> None:
         """Keep the predictions if it is time to: ``gn.fit`` calls this after every epoch."""
@@ -89,9 +91,10 @@ class Recording:
 
     def memory(self) -> dict[str, Any]:
         """Return what must survive a kill, for a file that resumes the training."""
-        kept: dict[str, Any] = {"every": self.every, "moments": np.array(self.moments, int)}
+        stay = self._on_the_grid()  # an end between two moments is none of a run that goes on
+        kept: dict[str, Any] = {"every": self.every, "moments": np.array([self.moments[i] for i in stay], int)}
         for name, values in self.predicted.items():
-            kept[f"{name}.predicted"] = np.array(values) if values else None
+            kept[f"{name}.predicted"] = np.array([values[i] for i in stay]) if values else None
             kept[f"{name}.actual"] = self.actual.get(name)
             kept[f"{name}.kept"] = self.kept.get(name)
         return kept
@@ -124,9 +127,12 @@ class Recording:
         self.moments.append(moment)
         if len(self.moments) > self.most:
             self.every *= 2
-            stay = [i for i, each in enumerate(self.moments) if each % self.every == 0 or i == 0]
+            stay = self._on_the_grid()
             self.moments = [self.moments[i] for i in stay]
             self.predicted = {name: [values[i] for i in stay if values] for name, values in self.predicted.items()}
+
+    def _on_the_grid(self) -> list[int]:
+        return [i for i, moment in enumerate(self.moments) if moment % self.every == 0 or i == 0]
 
     def view(self, index: int) -> View:
         """Return what the panels show at one of the kept moments."""
@@ -158,11 +164,13 @@ def replay(
     title: str | None = None,
     units: str | None = None,
     baseline: Baseline | None = None,
+    progress: bool = False,
 ) -> Path:
     """Turn a recording into a film: predicted against actual, the residuals and the loss as they became; return where.
 
     path: ends in .gif, or in .mp4, for which the program ffmpeg must be installed. seconds: how long it lasts, and a
-    moment more for the last picture. The other arguments are those of `LivePlot`. The axes are those of the end.
+    moment more for the last picture. progress: whether to tell on stderr how far it is, as `loss_landscape` does. The
+    other arguments are those of `LivePlot`. The axes are those of the end.
 
     Raises ValueError for a recording without moments or another ending, FileNotFoundError without ffmpeg.
 
@@ -194,7 +202,8 @@ def replay(
         draw = _film(figure, settings, recording)
         try:
             with writer.saving(figure, str(aside), DPI):
-                for index in [*chosen, *[chosen[-1]] * round(rate * PAUSE)]:
+                frames = [*chosen, *[chosen[-1]] * round(rate * PAUSE)]
+                for _, index in telling(frames, "film", "frame") if progress else enumerate(frames):
                     draw(int(index))
                     writer.grab_frame()
             os.replace(aside, place)

@@ -19,7 +19,7 @@ Labels = Sequence[Any] | Mapping[str, Sequence[Any]]
 
 
 @dataclass(frozen=True)
-class Moment:
+class Noted:
     """One step of a loop written by hand, as a panel takes note of it; in ``gn.fit`` the run itself is shown."""
 
     step: int
