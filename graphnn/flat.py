@@ -131,8 +131,7 @@ def scalar(who: str, loss: Callable[..., Any]) -> Callable[..., Any]:
         value = loss(given)
         if isinstance(value, (tuple, list, dict)) or value is None or np.shape(value):
             came = f"shape {np.shape(value)}; take its mean or sum" if hasattr(value, "shape") else type(value).__name__
-            name = getattr(loss, "__name__", "<lambda>")
-            raise TypeError(f"{who}: {'the loss' if name == '<lambda>' else name} must return a scalar to be differentiated, got {came}")
+            raise TypeError(f"{who}: the loss must return a scalar to be differentiated, got {came}")
         return value
 
     return inner

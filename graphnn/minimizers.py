@@ -182,7 +182,7 @@ def _refuse_not_finite(search: _Search | _Squares, value: float, gradient: Array
 
 
 MOST, FEW = 10**7, 1000
-"""Numbers of a Jacobian that is formed, and passes to form it: one for each residual or parameter, of which are fewer."""
+"""Numbers of a Jacobian that is formed, and passes to form it, one for each residual or each parameter."""
 
 
 class _Ended(Exception):
@@ -203,7 +203,8 @@ def least_squares(
 
     The steps are Gauss-Newton steps in a trust region ("trf"). With up to 1000 residuals or parameters, and a Jacobian
     of up to 10^7 numbers, it is formed, row by row by reverse or column by column by forward derivatives, whichever are
-    fewer, and the steps are exact; a larger one never is: LSMR solves them by J v and J'u. A penalty is one more residual: its square root.
+    fewer, and the steps are exact; a larger one never is: LSMR solves them by J v and J'u. A penalty is one more
+    residual: its square root.
 
     tolerance: end once the Euclidean norm of the gradient J'r is no larger;  None leaves it to SciPy's own rules
     max_iterations: steps that lowered the sum, at most
@@ -283,7 +284,7 @@ class _Squares:
         )  # fmt: skip
 
     def jacobian(self, vector: Array) -> Any:
-        """Return the Jacobian, a large one as an operator. SciPy asks for it at the start and after every step that was taken."""
+        """Return the Jacobian, a large one as an operator. SciPy asks at the start and after each step that was taken."""
         from scipy.sparse.linalg import LinearOperator
 
         output, forward, backward = self.flat.jacobian_at(self.residuals, vector)

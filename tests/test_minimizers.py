@@ -13,7 +13,7 @@ import scipy.optimize
 from real_files import real_file
 
 import graphnn as gn
-from graphnn import TrainingDiverged
+from graphnn import TrainingDiverged, minimizers
 from graphnn.flat import Flat
 from graphnn.minimizers import BY_GRADIENT, BY_HESSIAN
 
@@ -254,7 +254,9 @@ class TestMinimize:
             gn.minimize(line_loss, START, **settings)
 
     def test_a_loss_that_is_no_scalar_is_named(self):
-        with pytest.raises(TypeError, match=r"line_residuals must return a scalar .* got shape \(60, 2\)"):
+        with pytest.raises(
+            TypeError, match=r"minimize: the loss must return a scalar .* \(60, 2\); take its mean or sum$"
+        ):
             gn.minimize(line_residuals, START)
         with pytest.raises(TypeError, match="params must be a dict of arrays, got function; the loss comes first"):
             gn.minimize(START, line_loss)
@@ -342,3 +344,38 @@ class TestLeastSquares:
                 lambda p: anp.array([p["w"] - 5, gn.ops.where(p["w"] > 2, np.nan, 0.1) * p["w"]]), {"w": np.array(1.0)}
             )
         assert told.value.params["w"] <= 2
+
+
+@pytest.mark.parametrize(("rows", "tall"), [(60, True), (3, False)])
+def test_a_small_jacobian_is_formed_in_the_fewer_passes_and_a_large_one_is_not(monkeypatch, rows, tall):
+    seen = []
+    plain = Flat.jacobian_at
+
+    def counting(self, residuals, vector):
+        output, forward, backward = plain(self, residuals, vector)
+        calls = {"forward": 0, "backward": 0}
+        seen.append(calls)
+
+        def ahead(v):
+            calls["forward"] += 1
+            return forward(v)
+
+        def back(u):
+            calls["backward"] += 1
+            return backward(u)
+
+        return output, ahead, back
+
+    monkeypatch.setattr(Flat, "jacobian_at", counting)
+    x, t = X[:rows], T[:rows]
+
+    def residuals(params):
+        return (LINE(params, x) - t) if tall else (LINE(params, x) - t)[:, :1]
+
+    size = sum(value.size for value in START.values())
+    _, result = gn.least_squares(residuals, START)
+    assert seen[0] == ({"forward": size, "backward": 1} if tall else {"forward": 0, "backward": 1 + rows})
+    monkeypatch.setattr(minimizers, "FEW", 0)
+    _, other = gn.least_squares(residuals, START)
+    assert seen[-1]["backward"] > 1
+    assert result.cost == pytest.approx(other.cost, rel=1e-9, abs=1e-12)

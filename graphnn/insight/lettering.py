@@ -73,8 +73,8 @@ def log_ticks(axis: Any, low: float, high: float) -> None:
     else:
         subs = (1, 2, 5) if decades < 1.6 else (1, 3) if decades < 3 else (1,)
         axis.set_major_locator(LogLocator(subs=subs, numticks=7))
-    plain = 1e-4 <= low and high < 1e6
-    axis.set_major_formatter(StrMethodFormatter("{x:g}") if plain or decades < 3 else LogFormatterMathtext())
+    powers = decades >= 3 and (low < 1e-4 or high > 1e6)
+    axis.set_major_formatter(LogFormatterMathtext() if powers else StrMethodFormatter("{x:g}"))
     axis.set_minor_locator(NullLocator())
 
 

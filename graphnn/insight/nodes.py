@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphnn.insight.graphs import as_networkx, class_colors, class_key, color_bar, draw_edges, layout, node_area, node_rim
+from graphnn.insight.graphs import (
+    as_networkx,
+    class_colors,
+    class_key,
+    color_bar,
+    draw_edges,
+    layout,
+    node_area,
+    node_rim,
+)
 from graphnn.insight.lettering import entitle
 from graphnn.insight.panels import steady
 from graphnn.types import Array, Params
@@ -19,9 +28,10 @@ if TYPE_CHECKING:
 class NodePanel:
     """A panel for `LivePlot` that draws one graph, its nodes coloured by what `scores` says of them.
 
-    graph: a `Graph` or a networkx graph. scores: a function params -> values of its nodes, in their order: numbers (n,) or (n, 1) get a
-    colour bar, scores of classes (n, classes) the colour of the largest. Asked only when drawing. In a loop written by
-    hand tell the plot the parameters: ``plot(step, value, predicted, actual, params=params)``.
+    graph: a `Graph` or a networkx graph. scores: a function params -> values of its nodes, in their order: numbers (n,)
+    or (n, 1) get a colour bar, scores of classes (n, classes) the colour of the largest. Asked when drawing, and once
+    before the first step of ``gn.fit``, where ValueError is raised if there is not a row for each node. In a loop
+    written by hand tell the plot the parameters: ``plot(step, value, predicted, actual, params=params)``.
     positions: dict from node to (x, y), otherwise networkx's layouts find them, with this seed, before training begins.
     classes: their names. name: of the colour bar or the classes, with the unit.
 

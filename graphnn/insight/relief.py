@@ -179,7 +179,7 @@ def draw_relief(
     levels = scale.round_levels()[::2]
     space.set_zticks(scale.height(levels), labels=[_plain(level) for level in levels])
     for axis in (space.xaxis, space.yaxis):
-        axis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
+        axis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 4, 5, 10]))
     for axis, text in ((space.xaxis, axes[0]), (space.yaxis, axes[1]), (space.zaxis, name)):
         axis.set_label_text(text, size=TEXT_SIZE, color=ink)
         axis.labelpad = 13 if axis is space.zaxis else 6

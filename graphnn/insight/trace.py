@@ -102,7 +102,7 @@ def _untraced(model: Layer, params: Params, data: Any, loss: Loss | None, train:
         return out if loss is None else loss(out)
 
     step = value if loss is None else value_and_grad(value)
-    times, wanted = [], None if loss is None else scalar("trace", loss)
+    times = []
     for _ in range(repeats + 1):
         start = perf_counter()
         step(moving)

@@ -35,7 +35,7 @@ ROSE = 0.05
 PROBE = 8
 """How many mini-batches of examples the loss is measured on."""
 
-FAINT = "#a6cbe3"  # of the colour of the training data
+FAINT, GREY = "#a6cbe3", "#e4e6e8"  # of the colour of the training data; what lies beyond a blow-up
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +83,7 @@ class StepSizeTest:
             from matplotlib import pyplot
 
             _, ax = pyplot.subplots(figsize=(4.8, 3.6), layout="constrained")
-        ink, paper = prepare(ax, "step size", "loss")
+        _, paper = prepare(ax, "step size", "loss")
         ax.plot(self.step_sizes, self.losses, color=FAINT, linewidth=1.0)
         ax.plot(self.step_sizes, self.smoothed, color=TRAIN, linewidth=1.8)
         at = np.interp(np.log([self.steepest, self.lowest]), np.log(self.step_sizes), self.smoothed)
@@ -92,7 +92,7 @@ class StepSizeTest:
         ax.set_xscale("log")
         if math.isfinite(self.rose):
             ax.set_xlim(ax.get_xlim())
-            ax.axvspan(self.rose, ax.get_xlim()[1], color=ink, alpha=0.08, linewidth=0, zorder=0)
+            ax.axvspan(self.rose, ax.get_xlim()[1], color=GREY, linewidth=0, zorder=0)
         # Beyond the lowest it may rise a thousandfold; what matters is before.
         low, high = float(self.smoothed.min()), float(max(self.smoothed[0], self.losses[0]))
         room = high - low or 1.0
@@ -103,7 +103,8 @@ class StepSizeTest:
             text=f"suggestion {self.suggestion:.2g}", position=(-5, -8), ha="right", visible=True, color=VALIDATION
         )
         rows = [("━━", FAINT, "loss"), ("━━", TRAIN, "running mean"), ("○", TRAIN, "steepest, lowest")]
-        Table(ax, "lower left", [], rows)
+        beyond = [("■", GREY, "after a blow-up")] if math.isfinite(self.rose) else []
+        Table(ax, "lower left", [], [*rows, *beyond])
         entitle(ax, title)
         return ax
 
@@ -131,9 +132,9 @@ def lr_find(
     mini-batches, drawn by `seed`, or all of them without `batch_size`. The sweep ends early where the loss is no longer
     finite or is far above its lowest. Differs from the paper: the step sizes rise exponentially, the loss is looked at
     instead of the accuracy, and the suggestion is one step size: the geometric mean of that where the running mean of
-    the loss falls fastest (per factor of the step size) and that where it is lowest, but at most half of the latter. It
-    looks no further than to where the loss first rises above where it began, by a twentieth. It
-    is a place to begin: a long training, or one with a falling schedule, may gain by a factor of 3 in either direction.
+    the loss falls fastest (per factor of the step size) and that where it is lowest, but at most half of the latter. Both
+    are looked for before the loss first rises a twentieth above where it began: what it falls to later is luck. It is
+    a place to begin: a long training, or one with a falling schedule, may gain by a factor of 3 in either direction.
 
     model, params, inputs, targets, loss, batch_size, per, mask: as for `fit`; the parameters given are not changed
     optimizer: adam() when None; its step sizes are numbers, and several, of `per_module`, keep their ratio: the sweep

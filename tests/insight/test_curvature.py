@@ -223,3 +223,11 @@ class TestSharpness:
         first, again = (gn.sharpness(loss, PARAMS) for _ in range(2))
         assert first == again > 0
         assert gn.sharpness(lambda p: 3 * loss(p), PARAMS) > first
+
+
+@pytest.mark.parametrize("which", ["largest", "both"])
+def test_a_linear_loss_of_many_parameters_has_no_curvature(which):
+    params = {"weight": np.ones((15, 10))}
+    values, vectors = gn.hessian_eigenvalues(lambda p: (3 * p["weight"]).sum(), params, 2, which)
+    np.testing.assert_array_equal(values, 0)
+    np.testing.assert_array_equal(np.stack(list(map(flat, vectors))) @ np.stack(list(map(flat, vectors))).T, np.eye(2))

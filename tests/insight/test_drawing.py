@@ -228,3 +228,17 @@ class TestModelGraph:
             model_graph(nx.DiGraph([("a", "b"), ("b", "a")]))
         with pytest.raises(ValueError, match=r"as model\.graph gives it, got DiGraph with 0 nodes"):
             model_graph(nx.DiGraph())
+
+
+def test_a_heat_map_of_one_unit_has_a_whole_number_below_it():
+    (ax, _) = weights({"weight": np.arange(5.0)[:, None]}, figure=Figure()).axes
+    low, high = ax.get_xlim()
+    assert [tick for tick in ax.get_xticks() if low <= tick <= high] == [0]
+
+
+def test_all_pictures_are_in_one_place():
+    assert gn.plot.weights is weights
+    assert gn.plot.__all__ == sorted(name for name, value in vars(gn.plot).items() if callable(value))
+    x = np.ones((3, 2))
+    seen = gn.watch(gn.Dense(1), gn.Dense(1).init(0, x), x)
+    assert len(seen.plot(figure=Figure(), title="Dense").axes) == 1

@@ -97,3 +97,11 @@ def test_another_training_begins_empty(ax):
     panel.note(moment(0, a_weight=np.ones(1)))
     panel.begin()
     assert (panel.norms, panel.steps) == ({}, [])
+
+
+def test_beside_losses_over_epochs_it_says_what_a_step_is():
+    for counted, words in (("epoch", "step, one for each mini-batch"), ("step", "step")):
+        panel, ax = GradientPanel(), Figure().subplots()
+        panel.note(SimpleNamespace(step=0, grads={"weight": np.ones(2)}))
+        panel.draw(ax, SimpleNamespace(x=counted))
+        assert ax.get_xlabel() == words

@@ -10,6 +10,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+import graphnn as gn
 from graphnn.insight.graphs import class_colors
 from graphnn.insight.nodes import NodePanel
 
@@ -90,3 +91,17 @@ def test_what_is_not_finite_does_not_spoil_the_scale():
 def test_what_does_not_fit_is_told(params, words):
     with pytest.raises(ValueError, match=words):
         NodePanel(GRAPH, scores).draw(new_axes(), SimpleNamespace(params=params))
+
+
+def test_a_graph_of_ours_is_drawn_as_well_with_lines_for_edges_both_ways():
+    graph, ax = gn.Graph(np.ones((4, 1)), senders=[0, 1, 2, 1, 2, 3], receivers=[1, 2, 3, 0, 1, 2]), new_axes()
+    NodePanel(graph, scores).draw(ax, view(np.arange(4.0)))
+    assert len(ax.collections[0].get_segments()) == 3
+    one_way = gn.Graph(np.ones((2, 1)), senders=[0], receivers=[1])
+    assert NodePanel(one_way, scores).graph.is_directed()
+    for draw in (gn.plot.graph_scores, NodePanel):
+        with pytest.raises(TypeError, match=r"the graph is list; give a gn\.Graph or a networkx graph"):
+            draw([1, 2], scores)
+    assert gn.plot.graph_scores(graph, np.arange(4.0), ax=new_axes()).texts[0].get_text() == "0"
+    near = gn.plot.neighbourhood(graph, 0, np.arange(4.0), hops=1, ax=new_axes())
+    assert [text.get_text() for text in near.texts] == ["0", "1"]

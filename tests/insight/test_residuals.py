@@ -57,6 +57,10 @@ def test_a_point_far_out_is_counted_in_the_last_bin_and_leaves_the_others_readab
     values, edges = drawn(panel, "train")
     assert edges[-1] <= 1.1 * FARTHEST * np.sqrt(np.mean(residuals**2))
     assert values[-1] == pytest.approx(1 / 1000)
+    assert (panel.beyond[1].get_text(), panel.beyond[1].get_visible()) == ("1 beyond →", True)
+    assert not panel.beyond[-1].get_visible()
+    panel.update(off_by(np.linspace(-1, 1, 999)))
+    assert not panel.beyond[1].get_visible()
 
 
 def test_missing_and_infinite_ones_are_left_out(panel):

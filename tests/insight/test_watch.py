@@ -175,7 +175,9 @@ def test_an_unknown_layer_is_named_with_the_nearest():
 
 def test_a_loss_that_is_no_number_is_refused():
     x = np.ones((3, 2))
-    with pytest.raises(TypeError, match=r"the loss must return a scalar to be differentiated, got shape \(3, 1\)"):
+    with pytest.raises(
+        TypeError, match=r"watch: the loss must return a scalar .* got shape \(3, 1\); take its mean or sum$"
+    ):
         gn.watch(gn.Dense(1), gn.Dense(1).init(0, x), x, loss=gn.tanh)
 
 

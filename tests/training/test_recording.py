@@ -204,3 +204,27 @@ class TestReplay:
             pytest.skip("ffmpeg is not installed")
         recording, _ = recorded(epochs=3, every=1)
         assert gn.replay(recording, "film.mp4", seconds=0.5, title="Energies").read_bytes()[4:8] == b"ftyp"
+
+
+def test_an_end_between_two_moments_is_none_of_a_run_that_goes_on(tmp_path):
+    def train(epochs, name):
+        recording, checkpoint = gn.Recording(every=5), gn.Checkpoint(tmp_path / name, every=1, resume=True)
+        gn.fit(MODEL, MODEL.init(0, X), X, Y, epochs=epochs, callbacks=[recording, checkpoint])
+        return recording
+
+    whole = train(20, "whole.npz")
+    train(12, "run.npz")
+    assert train(20, "run.npz").moments == whole.moments == [0, 5, 10, 15, 19]
+    again = train(20, "run.npz")  # a finished script run once more
+    assert again.losses["loss"] == whole.losses["loss"]
+    assert again.moments[:4] == [0, 5, 10, 15]
+
+
+def test_a_film_tells_how_far_it_is_if_asked(tmp_path, capsys):
+    recording, _ = recorded(every=3)
+    gn.replay(recording, tmp_path / "film.gif", seconds=1)
+    assert capsys.readouterr() == ("", "")
+    gn.replay(recording, tmp_path / "film.gif", seconds=1, progress=True)
+    words = capsys.readouterr().err
+    assert words.startswith("film: ")
+    assert words.endswith(" frames\n")

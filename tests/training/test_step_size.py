@@ -7,10 +7,12 @@ import math
 import networkx as nx
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 import graphnn as gn
 from graphnn.optim import with_step_sizes
 from graphnn.schedules import Cosine
+from graphnn.training import step_size
 from graphnn.training.step_size import StepSizeTest
 
 rng = np.random.default_rng(0)
@@ -162,8 +164,6 @@ def test_norms_and_noise_do_not_disturb_it():
 
 
 def test_it_is_drawn_with_the_suggestion_on_a_log_axis():
-    from matplotlib.figure import Figure
-
     found = gn.lr_find(MLP, PARAMS, X, Y, batch_size=32)
     ax = found.plot(Figure().subplots(), title="MLP")
     assert ax.get_xscale() == "log"
@@ -195,3 +195,15 @@ def test_it_prints_what_matters():
 def test_refused(call, error, message):
     with pytest.raises(error, match=message):
         gn.lr_find(MLP, PARAMS, X, Y, **call)
+
+
+def test_nothing_is_suggested_beyond_a_first_blow_up(monkeypatch):
+    falling = 1.0 - 0.5 * np.arange(61) / 60
+    losses = [1.0, *falling[:40], 3.0, 2.5, *np.linspace(0.4, 0.05, 30), 5.0]
+    monkeypatch.setattr(step_size, "_losses", lambda training, n_steps: losses)
+    found = gn.lr_find(MLP, PARAMS, X, Y, n_steps=len(losses) - 1)
+    assert found.rose == found.step_sizes[40]
+    assert found.suggestion < found.lowest < found.rose
+    ax = found.plot(Figure().subplots())
+    (grey,) = ax.patches
+    assert grey.get_x() == pytest.approx(found.rose)

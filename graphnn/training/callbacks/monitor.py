@@ -30,7 +30,7 @@ OUTPUTS = ("columns", "dead", "mean", "variance")
 class GradientMonitor:
     """Keep for every parameter, as training goes: norm, mean and variance of its gradient, and how far it moves.
 
-    every: training steps between records;  outputs_every: epochs between looks at what the layers give out, None for none
+    every: training steps between records;  outputs_every: epochs between looks at what the layers give, None for none
 
     The gradients and changes are those of the step itself, nothing is computed twice. The outputs of the layers are not
     kept by a training step, so a look at them takes one evaluation of the last mini-batch, without dropout: a column
@@ -167,7 +167,7 @@ class GradientMonitor:
 
 
 def layer_outputs(model: Any, params: Any, inputs: Any) -> dict[str, dict[str, float]]:
-    """Return the OUTPUTS of every layer without layers in it, by one evaluation; of one used several times the last use.
+    """Return the OUTPUTS of every layer without layers in it, by one evaluation; of one used several times the last.
 
     >>> from graphnn import Dense, Sequential, ops
     >>> params = {"0.dense.weight": np.array([[1.0, -1.0]]), "0.dense.bias": np.zeros(2)}

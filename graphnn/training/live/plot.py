@@ -59,8 +59,8 @@ class LivePlot:
     method ``draw(ax, view)``, which is called at every drawing, always with the same Axes; ``view.train`` and
     ``view.validation`` hold what is predicted, ``view.params`` and ``view.grads`` what their names say. A panel that
     has a method ``note(moment)`` too is shown every step that the budget allows: moment.step, .value, .params, .grads;
-    with a method ``begin()`` it is told when another training begins; with a method ``check(params)`` it may refuse them
-    before the first step of ``gn.fit``.
+    with a method ``begin()`` it is told when another training begins, and with a method ``check(params)`` it may raise
+    an error before the first step of ``gn.fit``.
 
     The last state is always drawn: at the end of ``gn.fit``, on ``close()``, and at the end of a ``with``
     block. A loop by hand that has none of these gets its last picture when the notebook's cell ends or,
@@ -70,7 +70,7 @@ class LivePlot:
     A plot that fails while drawing (a full disk, a lost display) switches itself off with one
     RuntimeWarning. A window closed by hand is not opened again. In a loop by hand ValueError is raised
     where the shapes of predicted and actual, or the number of labels, do not fit; in ``gn.fit`` that too is
-    only a warning.
+    only a warning. A ``path`` that cannot be written is an OSError at once.
 
     >>> import tempfile
     >>> folder = tempfile.TemporaryDirectory()
