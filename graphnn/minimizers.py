@@ -284,7 +284,7 @@ class _Squares:
         )  # fmt: skip
 
     def jacobian(self, vector: Array) -> Any:
-        """Return the Jacobian, a large one as an operator. SciPy asks at the start and after each step that was taken."""
+        """Return the Jacobian, a large one as an operator. SciPy asks at the start and after each step it took."""
         from scipy.sparse.linalg import LinearOperator
 
         output, forward, backward = self.flat.jacobian_at(self.residuals, vector)

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from graphnn.insight.diagram import model_graph
 from graphnn.insight.drawing import activations, neighbourhood, weights
-from graphnn.insight.plot import confusion_matrix, graph_scores, loss_curves, predicted_vs_actual
+from graphnn.insight.plot import confusion_matrix, decision_boundary, graph_scores, loss_curves, predicted_vs_actual
 
 __all__ = [
     "activations",
     "confusion_matrix",
+    "decision_boundary",
     "graph_scores",
     "loss_curves",
     "model_graph",

@@ -132,9 +132,9 @@ def lr_find(
     mini-batches, drawn by `seed`, or all of them without `batch_size`. The sweep ends early where the loss is no longer
     finite or is far above its lowest. Differs from the paper: the step sizes rise exponentially, the loss is looked at
     instead of the accuracy, and the suggestion is one step size: the geometric mean of that where the running mean of
-    the loss falls fastest (per factor of the step size) and that where it is lowest, but at most half of the latter. Both
-    are looked for before the loss first rises a twentieth above where it began: what it falls to later is luck. It is
-    a place to begin: a long training, or one with a falling schedule, may gain by a factor of 3 in either direction.
+    the loss falls fastest (per factor of the step size) and that where it is lowest, but at most half of the latter.
+    Both are looked for before the loss first rises a twentieth above where it began: what it falls to later is luck. It
+    is a place to begin: a long training, or one with a falling schedule, may gain by a factor of 3 in either direction.
 
     model, params, inputs, targets, loss, batch_size, per, mask: as for `fit`; the parameters given are not changed
     optimizer: adam() when None; its step sizes are numbers, and several, of `per_module`, keep their ratio: the sweep
