@@ -208,7 +208,7 @@ class TestReplay:
 
 def test_an_end_between_two_moments_is_none_of_a_run_that_goes_on(tmp_path):
     def train(epochs, name):
-        recording, checkpoint = gn.Recording(every=5), gn.Checkpoint(tmp_path / name, every=1, resume=True)
+        recording, checkpoint = gn.Recording(every=5), gn.Checkpoint(tmp_path / name, every=100, resume=True)
         gn.fit(MODEL, MODEL.init(0, X), X, Y, epochs=epochs, callbacks=[recording, checkpoint])
         return recording
 
