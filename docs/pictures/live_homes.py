@@ -101,6 +101,8 @@ def window():
     class Shot:
         """Photographs the window after the last drawing."""
 
+        asked_last = True  # and after LivePlot, which is so too
+
         def after_epoch(self, run):
             if run.epoch == run.n_epochs:
                 shown = pyplot.gcf().canvas.manager.window
