@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from graphnn.checks import TrainingDiverged
+from graphnn.checks import INTERRUPTED, TrainingDiverged
 from graphnn.flat import Flat
 from graphnn.types import Array, Params
 
 BY_GRADIENT = ("L-BFGS-B", "BFGS", "CG")
 BY_HESSIAN = ("trust-ncg", "trust-krylov", "Newton-CG")
-INTERRUPTED, STOPPED = "interrupted by the keyboard", "stopped by the callback"
+STOPPED = "stopped by the callback"
 
 Callback = Callable[[Params, float], Any]
 
