@@ -31,23 +31,16 @@ import scipy.sparse
 import graphnn as gn
 
 TOLERANCE, SECONDS, RATE = 1e-6, 60.0, 5e-4
-CSR = ("data", "indices", "indptr")
 METHODS = ("L-BFGS-B", "CG", "Newton-CG", "trust-ncg", "trust-krylov")
 
 
 def cora(path):
-    """Read a graph with words and classes from a file of CSR parts; label 20 papers of each class."""
-    with np.load(path) as parts:
-        adjacency, words = (
-            scipy.sparse.csr_array(tuple(parts[f"{p}_{part}"] for part in CSR), shape=parts[f"{p}_shape"])
-            for p in ("adj", "attr")
-        )
-        labels = parts["labels"].astype(int)
-    adjacency = ((adjacency + adjacency.T) > 0).astype(float)
-    rng, seen = np.random.default_rng(0), np.zeros(len(labels), bool)
-    for label in range(labels.max() + 1):
-        seen[rng.choice(np.flatnonzero(labels == label), 20, replace=False)] = True
-    return gn.from_adjacency(adjacency, nodes=words.astype(float)), labels, seen
+    """Read Cora; label 20 papers of each class."""
+    data = gn.datasets.read_npz(path)
+    rng, seen = np.random.default_rng(0), np.zeros(len(data.labels), bool)
+    for label in range(len(data.classes)):
+        seen[rng.choice(np.flatnonzero(data.labels == label), 20, replace=False)] = True
+    return data.graph, data.labels, seen
 
 
 def of_the_size_of_cora(nodes=2708, edges=5278, words=1433, classes=7):

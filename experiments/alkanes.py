@@ -4,7 +4,7 @@ Four networks and the mean of five of each beside Wiener's terms, a ridge and a 
 same ten folds over the 147 alkanes from butane up, three ways of drawing them, and C1 to C9 predicting the 75 decanes.
 Data: gn.datasets.alkanes() (data/README.md). Expected: docs/results/alkanes.txt.
 
-Run:  python experiments/alkanes.py            # about half an hour on two cores; seconds are summed over all folds
+Run:  python experiments/alkanes.py            # 40 minutes on two busy cores; seconds are summed over all folds
       python experiments/alkanes.py --smoke    # two folds, ten epochs, for CI
 """
 

@@ -83,6 +83,8 @@ BESIDE = {
     ("training.step_size", "training.run"),
     ("training.fit", "training.data"),
     ("training.fit", "training.history"),
+    ("training.fit", "training.points"),
+    ("training.points", "training.run"),
     ("training.fit", "training.run"),
     ("training.fit", "training.several"),
     ("training.fit", "training.trust.culprit"),

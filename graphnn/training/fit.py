@@ -36,24 +36,12 @@ from graphnn.training.data import (
     validation_parts,
 )
 from graphnn.training.history import History
+from graphnn.training.points import Callbacks
 from graphnn.training.run import Loss, Run, moving, number
 from graphnn.training.several import per_loss
 from graphnn.training.trust.culprit import all_finite, gradient_diverged, loss_diverged, squares, validation_diverged
 from graphnn.training.trust.diagnosis import Diagnosis
 from graphnn.types import Array, Params
-
-POINTS = (
-    "begin_fit",
-    "begin_epoch",
-    "begin_batch",
-    "after_forward",
-    "after_backward",
-    "after_batch",
-    "begin_validate",
-    "after_epoch",
-    "after_fit",
-)
-"""The nine points at which a callback is asked, each with the run, if it has a method of that name."""
 
 
 def steps(
@@ -194,7 +182,7 @@ def _prepare(
     optimizer: Optimizer | Mapping[str, Optimizer] | None, epochs: int,
     batch_size: int | None, per: str, mask: Any, validation: Sequence[Any] | None,
     metrics: Mapping[str, Callable] | None, seed: int, callbacks: Sequence[Any],
-) -> tuple[Run, _Callbacks]:  # fmt: skip
+) -> tuple[Run, Callbacks]:  # fmt: skip
     """Return a run that has not begun, and its callbacks, after a check of all that `fit` is given."""
     if not isinstance(params, Mapping):
         swapped = ": the model comes first" if isinstance(model, Mapping) else ", a dict of arrays"
@@ -214,7 +202,7 @@ def _prepare(
         raise TypeError(f"epochs must be a whole number, got {epochs!r}")
     if epochs < 0:
         raise ValueError(f"epochs must be 0 or more, got {epochs}")
-    ask = _Callbacks(callbacks)
+    ask = Callbacks(callbacks)
 
     data = make_data(inputs, targets, per, mask, "inputs")
     held_out = None if validation is None else make_data(*validation_parts(validation, per), "validation")
@@ -295,67 +283,7 @@ def _read_only(value: Any) -> Any:
     return view
 
 
-def _asked_last(callback: Any) -> bool:
-    return bool(getattr(callback, "asked_last", False))
-
-
-class _Callbacks:
-    """Asks every callback at a point, in order; last those that say `asked_last`."""
-
-    def __init__(self, callbacks: Sequence[Any]):
-        if not isinstance(callbacks, (list, tuple)):
-            raise TypeError(f"callbacks must be a list, got {type(callbacks).__name__}; write callbacks=[...]")
-        self.callbacks = list(callbacks)
-        for callback in self.callbacks:
-            if isinstance(callback, type):
-                raise TypeError(f"callback {callback.__name__} is a class; make one: {callback.__name__}()")
-            if not any(hasattr(callback, point) for point in POINTS):
-                raise TypeError(
-                    f"callback {type(callback).__name__} has none of the methods {', '.join(POINTS)}; "
-                    "each takes the run"
-                )
-        self.callbacks.sort(key=_asked_last)
-        self.begun: list[Any] = []  # only who has begun is asked to finish
-        self.used = {point for point in POINTS if any(hasattr(callback, point) for callback in self.callbacks)}
-
-    def __call__(self, point: str, run: Run) -> bool:
-        """Return whether somebody wants to stop."""
-        if point in self.used:
-            for callback in self.callbacks:
-                self._ask(callback, point, run)
-        return run.history.stopped is not None
-
-    def _ask(self, callback: Any, point: str, run: Run) -> None:
-        method = getattr(callback, point, None)
-        answer = None if method is None else method(run)
-        if isinstance(answer, (bool, np.bool_)) and answer and run.history.stopped is None:
-            run.stop(f"{type(callback).__name__} at {point}")
-
-    def begin(self, run: Run) -> None:
-        """Let one who knows this run from before put it back where it was; then ask all of them at begin_fit."""
-        for callback in self.callbacks:
-            if hasattr(callback, "put_back"):
-                callback.put_back(run)
-        for callback in self.callbacks:
-            self.begun.append(callback)
-            self._ask(callback, "begin_fit", run)
-        if run.memories:
-            for callback, memory in zip(run.remembering, run.memories, strict=True):
-                callback.remember(memory)
-
-    def finish(self, run: Run, first: BaseException | None) -> None:
-        """Ask all that began at after_fit, though the training or one of them failed; raise the first failure."""
-        for callback in self.begun:
-            try:
-                if hasattr(callback, "after_fit"):
-                    callback.after_fit(run)
-            except BaseException as error:
-                first = first or error
-        if first is not None:
-            raise first
-
-
-def _loop(run: Run, ask: _Callbacks) -> Generator[Run, None, Run]:
+def _loop(run: Run, ask: Callbacks) -> Generator[Run, None, Run]:
     failure: BaseException | None = None
     try:
         ask.begin(run)
@@ -383,7 +311,7 @@ def _loop(run: Run, ask: _Callbacks) -> Generator[Run, None, Run]:
     return run
 
 
-def _epoch(run: Run, ask: _Callbacks) -> Generator[Run, None, None]:
+def _epoch(run: Run, ask: Callbacks) -> Generator[Run, None, None]:
     """Do the steps of one epoch that are left of it."""
     for position, index in enumerate(_mini_batches(run.data.n_examples, run.batch_size, (run.seed, run.epoch))):
         if position < run.now.batch:
@@ -402,7 +330,7 @@ def _epoch(run: Run, ask: _Callbacks) -> Generator[Run, None, None]:
             return
 
 
-def _step(run: Run, part: Data, position: int, ask: _Callbacks) -> bool:
+def _step(run: Run, part: Data, position: int, ask: Callbacks) -> bool:
     """Do one training step; return whether it was done, or stopped by a callback between its halves."""
     rng = (run.seed, run.step)
 
@@ -488,7 +416,7 @@ def _sum(grads: list[Params]) -> Params:
     return grads[0] if len(grads) == 1 else {name: sum(part[name] for part in grads) for name in grads[0]}
 
 
-def _close_epoch(run: Run, ask: _Callbacks) -> None:
+def _close_epoch(run: Run, ask: Callbacks) -> None:
     history, now = run.history, run.now
     means = {name: total / now.count for name, total in now.totals.items()}
     history.loss.append(sum(means.values()))

@@ -6,7 +6,6 @@ import warnings
 
 import numpy as np
 import pytest
-import scipy.sparse
 from real_files import real_file
 
 import graphnn as gn
@@ -308,16 +307,9 @@ def test_the_demonstrations_are_left_alone():
 
 
 def cora():
-    """Return the graph and its labels, from the arrays as they were published."""
-    with np.load(real_file("gnn_benchmark", "cora.npz"), allow_pickle=False) as file:
-        sparse = [
-            scipy.sparse.csr_array((file[f"{name}_data"], file[f"{name}_indices"], file[f"{name}_indptr"]))
-            for name in ("adj", "attr")
-        ]
-        labels = file["labels"]
-    links = ((sparse[0] + sparse[0].T) > 0).astype(float).tocoo()
-    words = scipy.sparse.diags_array(1 / np.maximum(sparse[1].sum(axis=1), 1)) @ sparse[1]
-    return gn.pack(gn.Graph(scipy.sparse.csr_array(words), links.row, links.col)), labels
+    """Return the graph, the words of each paper adding up to 1, and its labels."""
+    data = gn.datasets.read_npz(real_file("gnn_benchmark", "cora.npz"))
+    return gn.pack(gn.transforms.normalize_rows(data.graph)), data.labels
 
 
 def test_a_network_on_cora_is_left_alone_and_its_defects_are_named():

@@ -12,7 +12,7 @@ import pytest
 import graphnn as gn
 import graphnn.layer
 from graphnn import ops
-from graphnn.training.fit import POINTS
+from graphnn.training.points import POINTS
 
 N = 7
 SIZES = (3, 1, 4, 2, 5, 1, 3)  # two of them a single atom

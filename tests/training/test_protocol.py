@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import graphnn as gn
-from graphnn.training.fit import POINTS
+from graphnn.training.points import POINTS
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(10, 3))
