@@ -156,6 +156,7 @@ from graphnn.losses import (
 from graphnn.metrics import accuracy, average_precision, confusion_matrix, mae, r2, rmse, roc_auc
 from graphnn.minimizers import least_squares, minimize
 from graphnn.ops import elu, gelu, identity, leaky_relu, relu, selu, shifted_softplus, sigmoid, silu, softplus, tanh
+from graphnn.ops.buffers import release_memory
 from graphnn.ops.threads import get_threads, set_threads, threads
 from graphnn.optim import adam, adamw, clipped, decayed, frozen, momentum, nesterov, per_module, rmsprop, scaled, sgd
 from graphnn.penalties import l1_penalty, l2_penalty, laplacian_penalty
@@ -374,6 +375,7 @@ __all__ = [
     "r2",
     "radius_graph",
     "random_directions",
+    "release_memory",
     "relu",
     "replay",
     "rmse",

@@ -100,27 +100,42 @@ class Tape:
         self._boxed = function(self._tree.build(boxes), *args)
         self.output = _untrace(self._boxed, self._trace)
 
-    def gradient(self, pick: Callable[[Any], Any] | None = None, name: str = "the function") -> Any:
-        """Return the gradient of pick(output), one array for each leaf, zeros where it has no influence."""
+    def gradient(self, pick: Callable[[Any], Any] | None = None, name: str = "the function", last: bool = False) -> Any:
+        """Return the gradient of pick(output), one array for each leaf, zeros where it has no influence.
+
+        last: it is the last time; on the way back every step lets go of what it kept, and half of the memory comes free
+        """
         end = self._boxed if pick is None else pick(self._boxed)
         _refuse_unless_scalar(getval(end), name)
         zero = [None] * len(self._roots)
-        found = self._backward(end) if isbox(end) and end._trace == self._trace else zero
+        found = self._backward(end, last) if isbox(end) and end._trace == self._trace else zero
         grads = [_like(leaf, g) for leaf, g in zip(self._tree.leaves, found, strict=True)]
         return self._tree.build(_separate(grads))
 
-    def _backward(self, end: Any) -> list[Any]:
+    def _backward(self, end: Any, last: bool) -> list[Any]:
         position = {root: i for i, root in enumerate(self._roots)}
         found: list[Any] = [None] * len(self._roots)
         pending: dict[Any, Any] = {end._node: (vspace(end._value).ones(), False)}
         for node in toposort(end._node):
-            g = pending.pop(node)
+            g, _ = pending.pop(node)
             if node in position:
-                found[position[node]] = g[0]
+                found[position[node]] = g
                 continue
-            for parent, part in zip(node.parents, node.vjp(g[0]), strict=True):
-                pending[parent] = add_outgrads(pending.get(parent), part)
+            for parent, part in zip(node.parents, node.vjp(g), strict=True):
+                pending[parent] = _sum(pending.get(parent), part)
+            if last:
+                node.vjp = None
         return found
+
+
+def _sum(before: tuple[Any, bool] | None, part: Any) -> tuple[Any, bool]:
+    """Return the sum of gradients so far and one more, and whether it is ours to write into; plain arrays at once."""
+    if type(part) is np.ndarray:
+        if before is None:
+            return part, False
+        if not before[1] and type(before[0]) is np.ndarray:
+            return before[0] + part, True
+    return add_outgrads(before, part)
 
 
 def _refuse_unless_scalar(value: Any, name: str) -> None:
@@ -174,7 +189,7 @@ def value_and_grad(function: Callable, has_aux: bool = False) -> Callable[..., t
         name = getattr(function, "__name__", "the function")
         if has_aux and not (isinstance(tape.output, tuple) and len(tape.output) == 2):
             raise TypeError(f"{name} must return a pair (scalar, more) with has_aux=True")
-        return tape.output, tape.gradient(_first if has_aux else None, name)
+        return tape.output, tape.gradient(_first if has_aux else None, name, last=True)
 
     return value_and_gradient
 

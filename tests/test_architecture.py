@@ -15,7 +15,7 @@ PACKAGE = Path(gn.__file__).parent
 # A file may import from lower floors only. A folder's name stands for the files in it that have no line.
 FLOORS = {
     "types": 0, "checks": 0, "initializers": 0,
-    "ops.loops": 0, "ops.threads": 0, "ops.sparse": 1, "ops.arrays": 1,
+    "ops.loops": 0, "ops.threads": 0, "ops.buffers": 0, "ops.passes": 0, "ops.sparse": 1, "ops.arrays": 1,
     "ops.activations": 2, "ops.primitives": 2, "ops.matrix": 2, "ops.jax": 2, "ops.grids": 2, "ops.noise": 2,
     "ops.diffusion": 2, "ops.fused": 2,
     "ops": 3, "ops.segments": 3, "ops.solving": 3, "autodiff": 3,
@@ -47,6 +47,8 @@ FLOORS = {
 
 # On one floor these may import those: what reads first stands first.
 BESIDE = {
+    ("ops.passes", "ops.buffers"),
+    ("ops.passes", "ops.threads"),
     ("ops", "ops.segments"),
     ("ops", "ops.solving"),
     ("checks", "types"),

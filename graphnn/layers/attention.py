@@ -86,7 +86,7 @@ class GATConv(Layer):
         alpha = _attention(params, alpha, arcs, self.dropout)
         out = ops.weighted_product(alpha, _by_head(z, self.heads), arcs.by_sender)
         bias = params("bias", (self.width,), zeros)
-        return graphs.replace(nodes=self.activation(_joined(out, self.concat) + bias))
+        return graphs.replace(nodes=ops.biased(_joined(out, self.concat), bias, self.activation))
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class GATv2Conv(Layer):
         alpha = _attention(params, ops.segment_softmax(logits, arcs.receivers), arcs, self.dropout)
         out = ops.weighted_product(alpha, _by_head(sender, self.heads), arcs.by_sender)
         bias = params("bias", (self.width,), zeros)
-        return graphs.replace(nodes=self.activation(_joined(out, self.concat) + bias))
+        return graphs.replace(nodes=ops.biased(_joined(out, self.concat), bias, self.activation))
 
 
 @dataclass(frozen=True)
@@ -248,13 +248,13 @@ def _attention(params: Scope, alpha: Array, arcs: Incoming, rate: float = 0.0) -
 
 def _by_head(z: Array, heads: int) -> Array:
     """(n, heads * columns) -> (n, heads, columns)"""
-    return z.reshape((z.shape[0], heads, z.shape[1] // heads))
+    return ops.reshape(z, (z.shape[0], heads, z.shape[1] // heads))
 
 
 def _joined(out: Array, concat: bool) -> Array:
     """Return the heads beside each other, or their mean."""
     n, heads, columns = out.shape
-    return out.reshape((n, heads * columns)) if concat or heads == 1 else ops.mean(out, axis=1)
+    return ops.reshape(out, (n, heads * columns)) if concat or heads == 1 else ops.mean(out, axis=1)
 
 
 def _columns(width: int, heads: int, concat: bool) -> int:

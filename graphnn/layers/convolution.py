@@ -251,7 +251,7 @@ class GINEConv(Layer):
         eps = params("eps", (), zeros)
         edge, edge_bias = params("edge", (edges.shape[-1], d), glorot), params("edge_bias", (d,), zeros)
         message = ops.messages(h, edges, edge, edge_bias, graphs.sender_segments)
-        h = ops.stretched(h, eps) + ops.segment_sum(weighted(message, graphs), graphs.receiver_segments)
+        h = ops.arrivals(h, eps, weighted(message, graphs), graphs.receiver_segments)
         return graphs.replace(nodes=_perceptron(self, params, h))
 
 

@@ -90,6 +90,8 @@ __all__ = [
     "absolute",
     "add_noise",
     "affine",
+    "arrivals",
+    "biased",
     "coalesced",
     "concatenate",
     "convolve",
@@ -128,6 +130,7 @@ __all__ = [
     "propagate_many",
     "reciprocal",
     "relu",
+    "reshape",
     "sampled_product",
     "segment_first",
     "segment_logsumexp",
@@ -328,6 +331,20 @@ def stretched(x: Array, more: Array) -> Array:
     return (1.0 + more) * x if is_jax(x, more) else fused.stretched(x, more)
 
 
+def arrivals(h: Array, more: Array, messages: Array, receivers: Segments) -> Array:
+    """Return (1 + more) h_i + the sum of the messages that arrive at node i, for a single number `more`.
+
+    h: (n_nodes, d);  messages: (n_edges, d);  receivers: where each goes  ->  (n_nodes, d)
+
+    >>> arrivals(np.array([[1.0], [2.0]]), np.array(0.5), np.array([[4.0]]), Segments(np.array([1]), 2))
+    array([[1.5],
+           [7. ]])
+    """
+    if is_jax(h, more, messages) or not _alike(h, more, messages):
+        return stretched(h, more) + segment_sum(messages, receivers)
+    return fused.arrivals(h, more, messages, receivers)
+
+
 def propagate_many(pattern: sparse.Pattern, values: Array, h: Array) -> Array:
     """Return K_k h for q kernels on one pattern, the numbers of K_k being column k of `values`.
 
@@ -411,9 +428,32 @@ def headwise(x: Array, vectors: Array) -> Array:
     >>> headwise(np.array([[1.0, 2.0, 3.0, 4.0]]), np.array([[1.0, 1.0], [0.0, 1.0]]))
     array([[3., 4.]])
     """
+    if not is_jax(x, vectors):
+        return affine(x, primitives.diagonal_blocks(vectors))
     heads, f = vectors.shape
     blocks = vectors.reshape((heads, f, 1)) * np.eye(heads, dtype=vectors.dtype)[:, None, :]
     return affine(x, blocks.reshape((heads * f, heads)))
+
+
+def reshape(x: Array, shape: tuple[int, ...]) -> Array:
+    """Return x with another shape, its numbers in the same order.
+
+    >>> reshape(np.arange(4.0), (2, 2))
+    array([[0., 1.],
+           [2., 3.]])
+    """
+    return x.reshape(shape) if is_jax(x) else primitives.reshaped(x, shape)
+
+
+def biased(x: Array, bias: Array, activation: Callable = identity) -> Array:
+    """Return activation(x + bias), in one step of the tape where the activation allows it. (n, width), (width,) -> same
+
+    >>> biased(np.ones((1, 2)), np.array([-3.0, 1.0]), relu)
+    array([[0., 2.]])
+    """
+    if activation in FUSED and x.ndim == 2 and not is_jax(x, bias) and _alike(x, bias):
+        return fused.biased(x, bias, activation)
+    return activation(x + bias)
 
 
 def split(x: Array, parts: int) -> list[Array]:

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from graphnn.ops.arrays import differentiable, elementwise, is_jax, multilinear, namespace, value_of
+from graphnn.ops.arrays import differentiable, elementwise, is_jax, linear, namespace, value_of
+from graphnn.ops.passes import above_zero, below_zero, masked
 from graphnn.types import Array
 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # what makes mean 0 and variance 1 a fixed point
@@ -30,16 +31,21 @@ def identity(x: Array) -> Array:
 # ---- slopes: g times the derivative, from the output (second argument) or the input (third) --------------------------
 
 
-def _masked_pullback(argnum: int, g: Array, x: Array, out: Array) -> Array:
-    return _masked(g, out)
+def _masked_pullback(argnum: int, g: Array, x: Array, mask: np.ndarray) -> Array:
+    return _masked(g, mask)
 
 
-def _masked_raw(g: np.ndarray, out: np.ndarray) -> np.ndarray:
-    return np.multiply(g, value_of(out) > 0)
+@linear(_masked_pullback)
+def _masked(g: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    return masked(g, mask)
+
+
+def _positive(out: Array) -> np.ndarray:
+    return value_of(out) > 0
 
 
 def _relu_slope(g: Array, out: Array, x: Array | None = None) -> Array:
-    return _masked(g, value_of(out))
+    return _masked(g, _positive(out))
 
 
 def _tanh_slope(g: Array, out: Array, x: Array | None = None) -> Array:
@@ -82,9 +88,6 @@ def _gelu_slope(g: Array, out: Array, x: Array) -> Array:
     return g * (_normal_cumulated(x) + x * _normal_density(x))
 
 
-_masked = multilinear(_masked_pullback)(_masked_raw)
-
-
 def _logistic(x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Return 1 / (1 + exp(-x)); several times faster than SciPy's expit, and as accurate for every x."""
     out = np.empty(np.shape(x), np.result_type(x, 0.0)) if out is None else out
@@ -100,7 +103,7 @@ def _logistic(x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
 
 @elementwise(_relu_slope)
 def _relu(x: np.ndarray) -> np.ndarray:
-    return np.maximum(x, 0)
+    return above_zero(x)
 
 
 def relu(x: Array) -> Array:
@@ -192,16 +195,8 @@ def silu(x: Array) -> Array:
 
 @elementwise(_elu_slope)
 def _elu(x: np.ndarray) -> np.ndarray:
-    # exp(x) - 1 = 2 t / (1 - t) with t = tanh(x / 2): as exact as expm1 and several times faster. Where x > 0, t is 0.
-    t = np.empty(np.shape(x), np.result_type(x, 0.0))
-    np.minimum(x, 0, out=t)
-    t *= 0.5
-    np.tanh(t, out=t)
-    out = np.subtract(1, t, out=np.empty_like(t))
-    np.divide(t, out, out=out)
-    out *= 2
-    np.maximum(x, 0, out=t)
-    out += t
+    out = np.array(x, np.result_type(x, 0.0), order="C")
+    _elu_in_place(out)
     return out
 
 
@@ -233,7 +228,7 @@ def _leaky_push(argnums: Sequence[int], tangents: Sequence[Array], ans: Array, a
 
 @differentiable(_leaky_pull, _leaky_push)
 def _leaky_relu(x: np.ndarray, slope: float) -> np.ndarray:
-    return np.maximum(x, 0) + slope * np.minimum(x, 0)
+    return above_zero(x) + slope * below_zero(x)
 
 
 @elementwise(_selu_slope)
@@ -300,14 +295,28 @@ def leaky_relu(x: Array, slope: float = 0.01) -> Array:
 
 
 class Fused(NamedTuple):
-    """An activation in place on a fresh array, and g times its slope read off the output."""
+    """An activation in place on a fresh array, what of its output tells the slope, and from that g times the slope."""
 
     apply: Callable
+    kept: Callable
     slope: Callable
 
 
-def _relu_in_place(out: np.ndarray) -> None:
-    np.maximum(out, 0, out=out)
+def kept_of_fused(ans: Array, args: tuple) -> tuple[Array, tuple]:
+    """Return what a primitive that ends in an activation, its last argument, keeps of its result."""
+    return FUSED[args[-1]].kept(ans), args
+
+
+def _elu_in_place(out: np.ndarray) -> None:
+    # exp(x) - 1 = 2 t / (1 - t) with t = tanh(x / 2): as exact as expm1 and several times faster. Where x > 0, t is 0.
+    t = np.empty_like(out)
+    below_zero(out, t)
+    above_zero(out, out)
+    t *= 0.5
+    np.tanh(t, out=t)
+    t /= 1 - t
+    t *= 2
+    out += t
 
 
 def _tanh_in_place(out: np.ndarray) -> None:
@@ -318,7 +327,11 @@ def _sigmoid_in_place(out: np.ndarray) -> None:
     _logistic(out, out=out)
 
 
-def _nothing(out: np.ndarray) -> None:
+def _relu_in_place(out: np.ndarray) -> None:
+    above_zero(out, out)
+
+
+def _nothing(out: Array) -> None:
     pass
 
 
@@ -327,8 +340,9 @@ def _same(g: Array, out: Array) -> Array:
 
 
 FUSED: dict[Callable, Fused] = {
-    identity: Fused(_nothing, _same),
-    relu: Fused(_relu_in_place, _relu_slope),
-    tanh: Fused(_tanh_in_place, _tanh_slope),
-    sigmoid: Fused(_sigmoid_in_place, _sigmoid_slope),
+    identity: Fused(_nothing, _nothing, _same),
+    relu: Fused(_relu_in_place, _positive, _masked),
+    elu: Fused(_elu_in_place, identity, _elu_slope),
+    tanh: Fused(_tanh_in_place, identity, _tanh_slope),
+    sigmoid: Fused(_sigmoid_in_place, identity, _sigmoid_slope),
 }

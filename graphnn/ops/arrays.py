@@ -17,6 +17,7 @@ from autograd.tracer import Box, new_box
 
 from graphnn.types import Array
 
+ONE_NUMBER = bytes(16)  # of any dtype: 0
 BOXES = Box.types  # the classes that autograd wraps values in, a set that it may still add to
 
 
@@ -82,18 +83,29 @@ def _primitive(function: Callable) -> Callable:
     return traced
 
 
-def differentiable(pullback: Callable, pushforward: Callable) -> Callable[[Callable], Callable]:
+def _everything(ans: Array, args: tuple) -> tuple[Array, tuple]:
+    return ans, args
+
+
+def differentiable(
+    pullback: Callable, pushforward: Callable, keep: Callable = _everything
+) -> Callable[[Callable], Callable]:
     """Decorate a NumPy function as an autograd primitive with both derivatives.
 
     pullback(g, argnums, ans, args) returns one gradient for each traced argument in `argnums`;
     pushforward(argnums, tangents, ans, args) returns the tangent of the result. Both must be written with
     differentiable functions: then second and higher derivatives follow by themselves. They may run several times.
+
+    keep(ans, args) returns what they are given for `ans` and `args`: what it leaves out need not be kept until the
+    gradient comes back, which is the most of what training takes of memory.
     """
 
     def decorate(function: Callable) -> Callable:
         traced = _primitive(function)
 
         def vjp_maker(argnums: Sequence[int], ans: Array, args: tuple, kwargs: dict) -> Callable:
+            ans, args = keep(ans, args)
+
             def vjp(g: Array) -> Sequence[Array]:
                 return pullback(g, argnums, ans, args)
 
@@ -102,7 +114,7 @@ def differentiable(pullback: Callable, pushforward: Callable) -> Callable[[Calla
         def jvp_maker(
             argnums: Sequence[int], tangents: Sequence[Array], ans: Array, args: tuple, kwargs: dict
         ) -> Array:
-            return pushforward(argnums, tangents, ans, args)
+            return pushforward(argnums, tangents, *keep(ans, args))
 
         defvjp_argnums(traced, vjp_maker)
         defjvp_argnums(traced, jvp_maker)
@@ -111,7 +123,11 @@ def differentiable(pullback: Callable, pushforward: Callable) -> Callable[[Calla
     return decorate
 
 
-def multilinear(pullback: Callable) -> Callable[[Callable], Callable]:
+def _arguments(ans: Array, args: tuple) -> tuple[None, tuple]:
+    return None, args
+
+
+def multilinear(pullback: Callable, keep: Callable = _arguments) -> Callable[[Callable], Callable]:
     """Decorate a function that is linear in each of its array arguments; its forward derivative is itself.
 
     pullback(argnum, g, *args) returns the gradient of that one argument.
@@ -128,10 +144,25 @@ def multilinear(pullback: Callable) -> Callable[[Callable], Callable]:
             ]
             return add_all(parts)
 
-        traced = differentiable(pull, push)(function)
+        traced = differentiable(pull, push, keep)(function)
         return traced
 
     return decorate
+
+
+def _outline(ans: Array, args: tuple) -> tuple[None, tuple]:
+    """Keep of the first argument its shape and dtype, in an array of one number seen again and again."""
+    x = np.asarray(value_of(args[0]))
+    return None, (np.ndarray(x.shape, x.dtype, ONE_NUMBER, 0, (0,) * x.ndim), *args[1:])
+
+
+def linear(pullback: Callable) -> Callable[[Callable], Callable]:
+    """Decorate a function that is linear in its first argument, the only array that is ever traced.
+
+    pullback(argnum, g, *args) returns its gradient, and must not ask for more than the shape and the dtype of args[0]:
+    the numbers are not kept for it.
+    """
+    return multilinear(pullback, _outline)
 
 
 def elementwise(slope: Callable) -> Callable[[Callable], Callable]:
@@ -301,19 +332,19 @@ def _spread(x: Array, shape: tuple[int, ...], dtype: np.dtype) -> Array:
 
 
 def _total_pullback(argnum: int, g: Array, x: Array) -> Array:
-    return _filled(g, np.shape(x))
+    return _filled(g, x.shape)
 
 
 def _filled_pullback(argnum: int, g: Array, number: Array, shape: tuple[int, ...]) -> Array:
     return _total(g)
 
 
-@multilinear(_total_pullback)
+@linear(_total_pullback)
 def _total(x: np.ndarray) -> np.ndarray:
     return np.sum(x)
 
 
-@multilinear(_filled_pullback)
+@linear(_filled_pullback)
 def _filled(number: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return np.full(shape, number)
 

@@ -11,9 +11,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from graphnn.ops.activations import FUSED
+from graphnn.ops import sparse
+from graphnn.ops.activations import FUSED, kept_of_fused
 from graphnn.ops.arrays import add_all, differentiable, value_of
 from graphnn.ops.arrays import sum as total
+from graphnn.ops.buffers import dense_product
+from graphnn.ops.passes import above_zero, add_row, below_zero
 from graphnn.ops.primitives import (
     Segments,
     column_sum,
@@ -54,12 +57,31 @@ def _affine_push(argnums: Sequence[int], tangents: Sequence[Array], ans: Array, 
     return FUSED[activation].slope(add_all(parts), ans)
 
 
-@differentiable(_affine_pull, _affine_push)
+@differentiable(_affine_pull, _affine_push, kept_of_fused)
 def affine(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, activation: Callable) -> np.ndarray:
     """Return activation(x weight + bias) for an activation of FUSED. (n, d), (d, width), (width,) -> (n, width)"""
-    out = x @ weight
+    out = dense_product(x, weight)
     if bias is not None:
-        out += bias
+        add_row(out, bias)
+    FUSED[activation].apply(out)
+    return out
+
+
+def _biased_pull(g: Array, argnums: Sequence[int], ans: Array, args: tuple) -> list[Array]:
+    g = FUSED[args[2]].slope(g, ans)
+    return [g if argnum == 0 else column_sum(g) for argnum in argnums]
+
+
+def _biased_push(argnums: Sequence[int], tangents: Sequence[Array], ans: Array, args: tuple) -> Array:
+    pairs = zip(argnums, tangents, strict=True)
+    parts = [tangent if argnum == 0 else repeat_row(tangent, args[0].shape[0]) for argnum, tangent in pairs]
+    return FUSED[args[2]].slope(add_all(parts), ans)
+
+
+@differentiable(_biased_pull, _biased_push, kept_of_fused)
+def biased(x: np.ndarray, bias: np.ndarray, activation: Callable) -> np.ndarray:
+    """Return activation(x + bias) for an activation of FUSED. (n, width), (width,) -> (n, width)"""
+    out = x + bias
     FUSED[activation].apply(out)
     return out
 
@@ -90,7 +112,7 @@ def _messages_push(argnums: Sequence[int], tangents: Sequence[Array], ans: Array
     return FUSED[activation].slope(add_all(parts), ans)
 
 
-@differentiable(_messages_pull, _messages_push)
+@differentiable(_messages_pull, _messages_push, kept_of_fused)
 def messages(
     h: np.ndarray, edges: np.ndarray, weight: np.ndarray, bias: np.ndarray, senders: Segments, activation: Callable
 ) -> np.ndarray:
@@ -99,8 +121,7 @@ def messages(
     h: (n_nodes, d);  edges: (n_edges, e);  weight: (e, d);  bias: (d,)  ->  (n_edges, d)
     """
     out = edges @ weight
-    out += bias
-    out += h.take(senders.index, axis=0)
+    out += (h + bias).take(senders.index, axis=0)
     FUSED[activation].apply(out)
     return out
 
@@ -119,6 +140,43 @@ def _stretched_push(argnums: Sequence[int], tangents: Sequence[Array], ans: Arra
 def stretched(x: np.ndarray, more: np.ndarray) -> np.ndarray:
     """Return (1 + more) x for a single number. autograd's own product would sum g x over an axis after the other."""
     return x * (1 + more)
+
+
+def _inner(a: Array, b: Array) -> Array:
+    return total(a * b)
+
+
+def _arrivals_pull(g: Array, argnums: Sequence[int], ans: None, args: tuple) -> list[Array]:
+    h, more, _, receivers = args
+    pull = (stretched, _inner, gather)
+    operands = ((g, more), (g, h), (g, receivers))
+    return [pull[argnum](*operands[argnum]) for argnum in argnums]
+
+
+def _arrivals_push(argnums: Sequence[int], tangents: Sequence[Array], ans: None, args: tuple) -> Array:
+    h, more, _, receivers = args
+    parts = []
+    for argnum, tangent in zip(argnums, tangents, strict=True):
+        if argnum == 2:
+            parts.append(segment_sum(tangent, receivers))
+        else:
+            parts.append(stretched(tangent, more) if argnum == 0 else h * tangent)
+    return add_all(parts)
+
+
+def _without_messages(ans: Array, args: tuple) -> tuple[None, tuple]:
+    return None, (*args[:2], None, args[3])
+
+
+@differentiable(_arrivals_pull, _arrivals_push, _without_messages)
+def arrivals(h: np.ndarray, more: np.ndarray, messages: np.ndarray, receivers: Segments) -> np.ndarray:
+    """Return (1 + more) h_i + the sum of the messages that arrive at i, for a single number `more`.
+
+    h: (n_nodes, d);  messages: (n_edges, d)  ->  (n_nodes, d)
+    """
+    out = h * (1 + more)
+    sparse.add_to(out, sparse.Entries(receivers.grouped[0], receivers.ones(out.dtype)), messages)
+    return out
 
 
 # ---- attention ------------------------------------------------------------------------------------------------------
@@ -156,9 +214,9 @@ def pair_softmax(
     receiver, sender: (n_nodes, heads)  ->  (n_arcs, heads)
     """
     out = _paired(receiver, sender, receivers, senders)
-    below = np.minimum(out, 0)
+    below = below_zero(out)
     below *= slope
-    np.maximum(out, 0, out=out)
+    above_zero(out, out)
     out += below
     out -= shift(out, receivers)
     np.exp(out, out=out)

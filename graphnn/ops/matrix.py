@@ -13,8 +13,9 @@ import numpy as np
 import scipy.sparse
 
 from graphnn.ops import sparse
-from graphnn.ops.activations import FUSED, identity
-from graphnn.ops.arrays import add_all, concatenate, differentiable, is_jax, multilinear, namespace, value_of
+from graphnn.ops.activations import FUSED, identity, kept_of_fused
+from graphnn.ops.arrays import add_all, concatenate, differentiable, is_jax, linear, namespace, value_of
+from graphnn.ops.buffers import dense_product
 from graphnn.ops.primitives import (
     Segments,
     column_sum,
@@ -97,8 +98,15 @@ class SparseMatrix:
         return SparseMatrix(self.pattern, values)
 
     def kept(self) -> SparseMatrix:
-        """Return the same matrix, about to be used in every step of a training: what large products sort is kept."""
-        return SparseMatrix(self.pattern, self.values, lasting=True)
+        """Return the same matrix, about to be used in every step of a training: what large products sort is kept.
+
+        Each row is put in the order of its columns, so that a symmetric matrix is its own transpose, number by number.
+        """
+        matrix = scipy.sparse.csr_array((self.values, self.pattern.indices, self.pattern.indptr), shape=self.shape)
+        if matrix.has_sorted_indices:
+            return SparseMatrix(self.pattern, self.values, lasting=True)
+        matrix = matrix.sorted_indices()
+        return SparseMatrix(sparse.Pattern(matrix.indptr, matrix.indices, self.shape), matrix.data, lasting=True)
 
     def astype(self, dtype: np.dtype) -> SparseMatrix:
         return self if self.dtype == dtype else self.with_values(self.values.astype(dtype))
@@ -171,7 +179,7 @@ def _constant_product_pullback(argnum: int, g: Array, x: Array, matrix: SparseMa
     return constant_product(g, matrix, not turned)
 
 
-@multilinear(_constant_product_pullback)
+@linear(_constant_product_pullback)
 def constant_product(x: np.ndarray, matrix: SparseMatrix, turned: bool) -> np.ndarray:
     """Return A x for a constant matrix A, or its transpose times x; the matrix keeps what large products sort."""
     return sparse.product(matrix.entries, x, turned=turned)
@@ -200,7 +208,7 @@ def _sparse_affine_push(argnums: Sequence[int], tangents: Sequence[Array], ans: 
     return FUSED[activation].slope(add_all(parts), ans)
 
 
-@differentiable(_sparse_affine_pull, _sparse_affine_push)
+@differentiable(_sparse_affine_pull, _sparse_affine_push, kept_of_fused)
 def sparse_affine(x: np.ndarray, bias: np.ndarray | None, matrix: SparseMatrix, activation: Callable) -> np.ndarray:
     """Return activation(A x + bias) for a constant matrix A and an activation of FUSED.
 
@@ -214,15 +222,16 @@ def sparse_affine(x: np.ndarray, bias: np.ndarray | None, matrix: SparseMatrix, 
 def _conv_pull(g: Array, argnums: Sequence[int], ans: Array, args: tuple) -> list[Array]:
     x, weight, _, matrix, activation = args
     g = FUSED[activation].slope(g, ans)
-    back = constant_product(g, matrix, True) if argnums != (2,) else None
+    of_bias = column_sum(g) if 2 in argnums else None
+    g = constant_product(g, matrix, True) if argnums != (2,) else None
     parts = []
     for argnum in argnums:
         if argnum == 0:
-            parts.append(dot_nt(back, weight))
+            parts.append(dot_nt(g, weight))
         elif argnum == 1:
-            parts.append(constant_product(back, x, True) if isinstance(x, SparseMatrix) else dot_tn(x, back))
+            parts.append(constant_product(g, x, True) if isinstance(x, SparseMatrix) else dot_tn(x, g))
         else:
-            parts.append(column_sum(g))
+            parts.append(of_bias)
     return parts
 
 
@@ -239,7 +248,7 @@ def _conv_push(argnums: Sequence[int], tangents: Sequence[Array], ans: Array, ar
     return FUSED[activation].slope(add_all(parts), ans)
 
 
-@differentiable(_conv_pull, _conv_push)
+@differentiable(_conv_pull, _conv_push, kept_of_fused)
 def conv(
     x: np.ndarray | SparseMatrix,
     weight: np.ndarray,
@@ -251,7 +260,7 @@ def conv(
 
     x: (m, d), or a constant sparse matrix;  weight: (d, width);  bias: (width,)  ->  (n, width)
     """
-    product = sparse.product(x.entries, weight) if isinstance(x, SparseMatrix) else x @ weight
+    product = sparse.product(x.entries, weight) if isinstance(x, SparseMatrix) else dense_product(x, weight)
     out = sparse.product(matrix.entries, product, bias)
     FUSED[activation].apply(out)
     return out

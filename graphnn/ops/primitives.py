@@ -6,13 +6,15 @@ under differentiation: gradients of gradients need nothing more.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
 
-from graphnn.ops import sparse
-from graphnn.ops.arrays import differentiable, is_traced, multilinear, value_of
+from graphnn.ops import passes, sparse
+from graphnn.ops.arrays import differentiable, is_traced, linear, multilinear, value_of
+from graphnn.ops.buffers import dense_product
 from graphnn.types import Array
 
 
@@ -70,7 +72,7 @@ def _dot_nt_pullback(argnum: int, g: Array, a: Array, b: Array) -> Array:
 @multilinear(_dot_pullback)
 def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return a b."""
-    return a @ b
+    return dense_product(a, b)
 
 
 @multilinear(_dot_tn_pullback)
@@ -82,7 +84,7 @@ def dot_tn(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 @multilinear(_dot_nt_pullback)
 def dot_nt(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return a times the transpose of b."""
-    return a @ b.T
+    return dense_product(a, b.T)
 
 
 def _column_sum_pullback(argnum: int, g: Array, x: Array) -> Array:
@@ -93,13 +95,13 @@ def _repeat_row_pullback(argnum: int, g: Array, row: Array, n: int) -> Array:
     return column_sum(g)
 
 
-@multilinear(_column_sum_pullback)
+@linear(_column_sum_pullback)
 def column_sum(x: np.ndarray) -> np.ndarray:
     """Return the sum over rows; a product with ones is several times faster than NumPy's sum over axis 0."""
     return np.ones(x.shape[0], x.dtype) @ x
 
 
-@multilinear(_repeat_row_pullback)
+@linear(_repeat_row_pullback)
 def repeat_row(row: np.ndarray, n: int) -> np.ndarray:
     """Return n copies of a row under each other."""
     return np.repeat(row[None], n, axis=0)
@@ -112,7 +114,7 @@ def _permuted_pullback(argnum: int, g: Array, values: Array, order: np.ndarray) 
     return permuted(g, np.argsort(order))
 
 
-@multilinear(_permuted_pullback)
+@linear(_permuted_pullback)
 def permuted(values: np.ndarray, order: np.ndarray) -> np.ndarray:
     """Return values[order] for a permutation."""
     return values.take(order, axis=0)
@@ -165,18 +167,51 @@ def _embed_pullback(argnum: int, g: Array, x: Array, start: int, width: int) -> 
     return cut(g, start, start + x.shape[-1])
 
 
-@multilinear(_cut_pullback)
+@linear(_cut_pullback)
 def cut(x: np.ndarray, start: int, stop: int) -> np.ndarray:
     """Return the columns start, ..., stop - 1; autograd's own slices pay for an indexed addition in reverse."""
     return np.ascontiguousarray(x[..., start:stop])
 
 
-@multilinear(_embed_pullback)
+@linear(_embed_pullback)
 def embed(x: np.ndarray, start: int, width: int) -> np.ndarray:
     """Return x as the columns from `start` on of `width` columns that are else zero."""
     out = np.zeros((*x.shape[:-1], width), x.dtype)
     out[..., start : start + x.shape[-1]] = x
     return out
+
+
+def _reshaped_pullback(argnum: int, g: Array, x: Array, shape: tuple[int, ...]) -> Array:
+    return reshaped(g, x.shape)
+
+
+@linear(_reshaped_pullback)
+def reshaped(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return x with another shape; autograd's own costs several times as much."""
+    return x.reshape(shape)
+
+
+def _blocks_pullback(argnum: int, g: Array, vectors: Array) -> Array:
+    return of_diagonal_blocks(g, vectors.shape[0])
+
+
+def _of_blocks_pullback(argnum: int, g: Array, blocks: Array, heads: int) -> Array:
+    return diagonal_blocks(g)
+
+
+@linear(_blocks_pullback)
+def diagonal_blocks(vectors: np.ndarray) -> np.ndarray:
+    """Return the matrix whose diagonal blocks are the vectors as columns. (heads, f) -> (heads * f, heads)"""
+    heads, f = vectors.shape
+    out = np.zeros((heads, f, heads), vectors.dtype)
+    out[np.arange(heads), :, np.arange(heads)] = vectors
+    return out.reshape(heads * f, heads)
+
+
+@linear(_of_blocks_pullback)
+def of_diagonal_blocks(blocks: np.ndarray, heads: int) -> np.ndarray:
+    """Return the diagonal blocks, as `diagonal_blocks` takes them. (heads * f, heads) -> (heads, f)"""
+    return blocks.reshape(heads, -1, heads)[np.arange(heads), :, np.arange(heads)]
 
 
 def _pick_pullback(argnum: int, g: Array, x: Array, columns: np.ndarray) -> Array:
@@ -187,13 +222,13 @@ def _put_pullback(argnum: int, g: Array, values: Array, columns: np.ndarray, wid
     return pick(g, columns)
 
 
-@multilinear(_pick_pullback)
+@linear(_pick_pullback)
 def pick(x: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Return one entry of each row: x[i, columns[i]]. (n, c) -> (n,)"""
     return x[np.arange(len(columns)), columns]
 
 
-@multilinear(_put_pullback)
+@linear(_put_pullback)
 def put(values: np.ndarray, columns: np.ndarray, width: int) -> np.ndarray:
     """Return rows that are zero but for values[i] in column columns[i]. (n,) -> (n, width)"""
     out = np.zeros((len(columns), width), values.dtype)
@@ -209,13 +244,13 @@ def _put_rows_pullback(argnum: int, g: Array, rows: Array, places: np.ndarray, c
     return pick_rows(g, places)
 
 
-@multilinear(_rows_pullback)
+@linear(_rows_pullback)
 def pick_rows(x: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Return x[places], for places of which no two are alike: a gather whose adjoint needs no sums."""
     return x.take(places, axis=0)
 
 
-@multilinear(_put_rows_pullback)
+@linear(_put_rows_pullback)
 def put_rows(rows: np.ndarray, places: np.ndarray, count: int) -> np.ndarray:
     """Return `count` rows that are zero but for rows[i] at places[i]. (k, ...) -> (count, ...)"""
     out = np.zeros((count, *rows.shape[1:]), rows.dtype)
@@ -227,12 +262,10 @@ def _drop_pullback(argnum: int, g: Array, x: Array, keep: np.ndarray, scale: flo
     return drop(g, keep, scale)
 
 
-@multilinear(_drop_pullback)
+@linear(_drop_pullback)
 def drop(x: np.ndarray, keep: np.ndarray, scale: float) -> np.ndarray:
     """Return x * scale where `keep`, which may be a column, else 0."""
-    out = x * keep
-    out *= scale
-    return out
+    return passes.masked(x, keep, scale)
 
 
 def draw_mask(shape: tuple[int, ...], rate: float, rng: np.random.Generator) -> np.ndarray:
@@ -240,7 +273,7 @@ def draw_mask(shape: tuple[int, ...], rate: float, rng: np.random.Generator) -> 
 
     Many times faster than `rng.random(shape) >= rate`; the rate is met to within 2^-17.
     """
-    n = int(np.prod(shape))
+    n = math.prod(shape)
     top = np.iinfo(np.uint64).max
     if rate == 0.5:
         raw = rng.integers(0, top, size=(n + 63) // 64, dtype=np.uint64, endpoint=True)
@@ -260,13 +293,13 @@ def _segment_sum_pullback(argnum: int, g: Array, x: Array, segments: Segments) -
     return gather(g, segments)
 
 
-@multilinear(_gather_pullback)
+@linear(_gather_pullback)
 def gather(x: np.ndarray, segments: Segments) -> np.ndarray:
     """Return x[segments.index]. (count, ...) -> (n_rows, ...)"""
     return x.take(segments.index, axis=0)
 
 
-@multilinear(_segment_sum_pullback)
+@linear(_segment_sum_pullback)
 def segment_sum(x: np.ndarray, segments: Segments) -> np.ndarray:
     """Return the sum of the rows of every segment; 0 for none. (n_rows, ...) -> (count, ...)"""
     return sparse.matmul(segments.grouped[0], segments.ones(x.dtype), x)
@@ -356,7 +389,7 @@ def _row_sum_pullback(argnum: int, g: Array, x: Array) -> Array:
     return g * np.ones(x.shape, g.dtype)
 
 
-@multilinear(_row_sum_pullback)
+@linear(_row_sum_pullback)
 def row_sum(x: np.ndarray) -> np.ndarray:
     """Return the sum over the last axis as a column."""
     return x.sum(axis=-1, keepdims=True)

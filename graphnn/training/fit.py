@@ -24,6 +24,7 @@ from graphnn.batch import Batch
 from graphnn.checks import INTERRUPTED
 from graphnn.layer import Layer, names_read
 from graphnn.losses import mean_squared_error
+from graphnn.ops.buffers import release_memory
 from graphnn.optim import Optimizer, adam, step_sizes
 from graphnn.training.data import (
     Data,
@@ -129,10 +130,15 @@ def fit(
     >>> params["weight"].round(3).tolist(), params["bias"].round(3).tolist()
     ([[2.0]], [1.0])
     """
-    run, ask = _prepare(
+    learned = _to_the_end(*_prepare(
         model, params, inputs, targets, loss, optimizer, epochs, batch_size, per, mask, validation, metrics, seed,
         callbacks,
-    )  # fmt: skip
+    ))  # fmt: skip
+    release_memory()  # what was packed for this training is gone by now
+    return learned
+
+
+def _to_the_end(run: Run, ask: Callbacks) -> tuple[Params, History]:
     training = _loop(run, ask)
     try:
         for _ in training:

@@ -548,6 +548,12 @@ MATRIX_CASES = [
         plain_attention,
         normal("pair softmax", (3, 2), (4, 2)),
     ),
+    Case(
+        "arrivals",
+        lambda h, more, m: ops.arrivals(h, more, m, ops.Segments(np.array([2, 0, 2, 0]), 3)),
+        lambda h, more, m: h * (1 + more) + plain_sum(m, np.array([2, 0, 2, 0]), 3),
+        normal("arrivals", (3, 2), (), (4, 2)),
+    ),
     Case("stretched", ops.stretched, lambda x, more: x * (1 + more), normal("stretched", (3, 2), ())),
     Case(
         "pick-rows",
