@@ -242,7 +242,7 @@ class Layer:
                 if not remedy:
                     raise
                 raise TypeError(f"{self._place(params)}: {remedy} ({error})") from error
-            if any(getattr(ops.value_of(h), "dtype", None) == OBJECT for h in parts_of(out)):
+            if made_of_objects(out):
                 raise TypeError(
                     f"{self._place(params)}: NumPy made an object array of traced numbers, in the layer or in its "
                     f"activation; {USE_OPS}"
@@ -405,6 +405,13 @@ def as_input(graphs: Any) -> Any:
             raise TypeError(f"expected graphs or an array of numbers, got dtype {graphs.dtype}")
         return graphs if graphs.dtype in (np.float32, np.float64) else graphs.astype(float)
     return pack(graphs)
+
+
+def made_of_objects(out: Any) -> bool:
+    """Say whether NumPy made an object array somewhere in a layer's output."""
+    if isinstance(out, (dict, tuple, list)):
+        return any(made_of_objects(part) for part in parts_of(out))
+    return getattr(ops.value_of(features(out)), "dtype", None) == OBJECT
 
 
 def parts_of(out: Any) -> Iterator[Array]:

@@ -254,8 +254,8 @@ def _difference(who: str, predictions: Array, targets: Array, mask: Mask) -> Arr
     predictions = _array(who, predictions)
     same_shape(who, predictions, targets)
     if ops.is_traced(targets) or ops.is_jax(targets):
-        return _counted(who, predictions - targets, mask)
-    return _counted(who, predictions - _known(who, predictions, targets, mask), mask)
+        return _counted(who, ops.minus(predictions, targets), mask)
+    return _counted(who, ops.minus(predictions, _known(who, predictions, targets, mask)), mask)
 
 
 def _known(who: str, predictions: Array, targets: Any, mask: Mask) -> np.ndarray:

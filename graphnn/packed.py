@@ -430,7 +430,7 @@ def take_blocks(matrix: SparseMatrix, rows: np.ndarray, starts: np.ndarray, ends
     part = take_rows(matrix, rows)
     shift = np.repeat(ends[:-1] - starts, np.diff(part.pattern.indptr[ends]))
     pattern = Pattern(part.pattern.indptr, part.pattern.indices + shift, (len(rows), len(rows)))
-    return SparseMatrix(pattern, part.values)
+    return SparseMatrix(pattern, part.values, symmetric=matrix.is_constant and matrix.is_symmetric)
 
 
 def stack_blocks(blocks: Sequence[SparseMatrix]) -> SparseMatrix:

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 import graphnn as gn
 from graphnn import kernels as k
-from graphnn.ops import loops, sparse
+from graphnn.ops import buffers, loops, passes, sparse
 from graphnn.testing import LAWS, Row, laws, trial
 
 
@@ -357,6 +357,10 @@ def test_the_numbers_are_those_of_one_thread_and_of_scipys_public_product(row, m
     wanted = trial.outcome(row, params, batch)
     monkeypatch.setattr(sparse, "LARGE", 1)  # a product of two numbers is shared between threads, by blocks of columns
     monkeypatch.setattr(sparse, "CACHED", 16)
+    monkeypatch.setattr(sparse, "SOME", 8)
+    monkeypatch.setattr(passes, "LARGE", 1)  # every relu and every mask too, by blocks
+    monkeypatch.setattr(passes, "BLOCK", 8)
+    monkeypatch.setattr(buffers, "LARGE", 1)  # and every result lies where an older one lay
     for threads in (1, 3):
         with gn.threads(threads):
             trial.assert_same(trial.outcome(row, params, gn.pack(made(row, "mixed"))), wanted)

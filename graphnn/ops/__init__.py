@@ -120,6 +120,7 @@ __all__ = [
     "max",
     "mean",
     "messages",
+    "minus",
     "multilinear",
     "namespace",
     "norm",
@@ -503,6 +504,15 @@ def label_costs(logits: Array, labels: np.ndarray, shares: np.ndarray | None = N
         costs = -pick(log_softmax(logits), labels)
         return scale * sum(costs if shares is None else costs * shares)
     return fused.label_costs(logits, labels, shares, scale)
+
+
+def minus(x: Array, y: Array) -> Array:
+    """Return x - y for two arrays of one shape.
+
+    >>> minus(np.array([3.0]), np.array([1.0]))
+    array([2.])
+    """
+    return x - y if is_jax(x, y) or not _alike(x, y) else primitives.minus(x, y)
 
 
 def squares(x: Array, shares: np.ndarray | None = None, scale: float = 1.0) -> Array:

@@ -44,8 +44,9 @@ class SparseMatrix:
     __array_ufunc__ = None  # so that `array @ matrix` asks us instead of trying element by element
     ndim = 2
 
-    def __init__(self, pattern: sparse.Pattern, values: Array, lasting: bool = False):
+    def __init__(self, pattern: sparse.Pattern, values: Array, lasting: bool = False, symmetric: bool = False):
         self.pattern, self.values, self.shape, self.lasting = pattern, values, pattern.shape, lasting
+        self._known_symmetric = symmetric
 
     @classmethod
     def from_entries(cls, rows: np.ndarray, columns: np.ndarray, values: Array, shape: tuple[int, int]) -> SparseMatrix:
@@ -72,7 +73,12 @@ class SparseMatrix:
     @cached_property
     def entries(self) -> sparse.Entries:
         """Pattern and values as the loops read them, with what they have sorted; of a constant matrix only."""
-        return sparse.Entries(self.pattern, self.values, self.lasting)
+        return sparse.Entries(self.pattern, self.values, self.lasting, self._known_symmetric)
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether a constant matrix is its own transpose, entry by entry as they stand."""
+        return self.entries.turned is self.entries
 
     @property
     def dtype(self) -> np.dtype:
@@ -166,7 +172,8 @@ class SparseMatrix:
         return scipy.sparse.csr_array(parts, shape=self.shape, copy=True)
 
     def __getstate__(self) -> dict:
-        return {"pattern": self.pattern, "values": self.values, "shape": self.shape, "lasting": self.lasting}
+        names = ("pattern", "values", "shape", "lasting", "_known_symmetric")
+        return {name: vars(self)[name] for name in names}
 
     def __repr__(self) -> str:
         return f"SparseMatrix({self.shape[0]} x {self.shape[1]}, {self.pattern.n_entries} entries, {self.dtype})"

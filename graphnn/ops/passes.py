@@ -105,7 +105,9 @@ def _side_by_side(out: np.ndarray, row: np.ndarray) -> Iterator[tuple[np.ndarray
     together = LONG // max(1, len(row))
     whole = len(out) - len(out) % together
     if whole and len(row):
-        yield out[:whole].reshape(whole // together, -1), np.tile(row, together)
+        wide = np.empty((together, len(row)), row.dtype)
+        wide[...] = row
+        yield out[:whole].reshape(whole // together, -1), wide.reshape(-1)
     yield out[whole:], row
 
 

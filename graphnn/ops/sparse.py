@@ -144,15 +144,18 @@ class Entries:
     """A pattern with its values, and the values again in the other orders that large products read them in.
 
     lasting: they will be used again and again, so that it pays to sort them, and to keep up to three copies
+    symmetric: the matrix is known to be its own transpose, number by number
     """
 
-    def __init__(self, pattern: Pattern, values: np.ndarray, lasting: bool = False):
-        self.pattern, self.values, self.lasting = pattern, values, lasting
+    def __init__(self, pattern: Pattern, values: np.ndarray, lasting: bool = False, symmetric: bool = False):
+        self.pattern, self.values, self.lasting, self.symmetric = pattern, values, lasting, symmetric
         self._by_block: dict[int, np.ndarray] = {}
 
     @cached_property
     def turned(self) -> Entries:
         """Those of the transpose; of a symmetric matrix the same."""
+        if self.symmetric:
+            return self
         pattern, order = self.pattern.turned
         values = self.values.take(order)
         symmetric = pattern is self.pattern and np.array_equal(values, self.values)
@@ -188,10 +191,10 @@ def matmul(
 def product(entries: Entries, x: np.ndarray, start: np.ndarray | None = None, turned: bool = False) -> np.ndarray:
     """Return start + A @ x, or its transpose times x, as `matmul`.
 
-    A small product is one loop, over rows or, for the transpose, over columns: the same arrays read the other way,
-    which needs no sorting. A large one is shared between threads, each with rows of its own; for that a transpose is
-    sorted by rows, if the entries last. Where x does not fit into the cache, lasting entries are sorted by blocks of
-    columns too, and taken block after block.
+    A small product is one loop, over rows or, for the transpose of what does not last, over columns: the same arrays
+    read the other way, which is a little slower and needs no sorting. A large one is shared between threads, each with
+    rows of its own. Where x does not fit into the cache, lasting entries are sorted by blocks of columns too, and taken
+    block after block.
     """
     n, m = entries.pattern.shape[::-1] if turned else entries.pattern.shape
     if x.shape[0] != m:
@@ -211,13 +214,16 @@ def add_to(out: np.ndarray, entries: Entries, x: np.ndarray) -> None:
 def _multiply(out: np.ndarray, begin: np.ndarray | None, entries: Entries, x: np.ndarray, turned: bool) -> None:
     """Write begin + A @ x, or its transpose times x, into `out`; None: begin with what is there."""
     if entries.values.dtype != out.dtype or not entries.values.flags.c_contiguous:
-        entries = Entries(entries.pattern, np.ascontiguousarray(entries.values, out.dtype))
+        values = np.ascontiguousarray(entries.values, out.dtype)
+        entries = Entries(entries.pattern, values, symmetric=entries.symmetric)
+    if turned and (entries.lasting or entries.symmetric):
+        entries, turned = entries.turned, False
     n_entries = entries.pattern.n_entries
-    if n_entries * x.shape[1] >= LARGE and (entries.lasting or not turned):
+    if n_entries * x.shape[1] >= LARGE and not turned:
         scattered = entries.lasting and x.nbytes > 1.5 * CACHED and n_entries > 4 * len(out)
         blocks = -(-x.nbytes // CACHED) if scattered else 1
         if blocks > 1 or get_threads() > 1:
-            _multiply_large(out, begin, entries.turned if turned else entries, x, blocks)
+            _multiply_large(out, begin, entries, x, blocks)
             return
     _begin(out, begin)
     if out.size and n_entries:

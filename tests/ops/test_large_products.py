@@ -292,6 +292,24 @@ def test_when_the_main_thread_has_ended_products_go_on(way, pool, tmp_path):
     assert done.stdout.strip() == "2550.0", done.stderr
 
 
+KERNELS = {"symmetric": gn.kernels.normalized_adjacency, "not": gn.kernels.random_walk}
+
+
+@pytest.mark.parametrize("kind", KERNELS)
+def test_slices_of_a_symmetric_kernel_are_known_to_be_symmetric_and_multiply_as_their_transpose(kind):
+    rng = np.random.default_rng(0)
+    trees = [gn.chain_graph(rng.normal(size=(n, 2))) for n in (3, 5, 4, 6)]
+    whole = gn.pack(trees)
+    part = whole[[2, 0]].operator(KERNELS[kind])
+    dense, g = part.toarray(), rng.normal(size=(7, 3))
+    assert part.is_symmetric == np.array_equal(dense, dense.T) == (kind == "symmetric")
+    np.testing.assert_allclose(sparse.product(part.entries, g, turned=True), dense.T @ g, atol=1e-15)
+    kept = whole.operator(KERNELS[kind])
+    assert kept.is_symmetric == (kind == "symmetric")
+    back = rng.normal(size=(18, 3))
+    np.testing.assert_allclose(sparse.product(kept.entries, back, turned=True), kept.toarray().T @ back, atol=1e-15)
+
+
 def test_that_the_system_gives_no_thread_is_said(monkeypatch):
     def refused(pool, work, *piece):
         raise RuntimeError("can't start new thread")

@@ -459,6 +459,12 @@ def convolution_cases(activation, plain) -> list[Case]:
             (weight, bias),
         ),
         Case(
+            f"biased-{name}",
+            lambda x, b: ops.biased(x, b, activation),
+            lambda x, b: plain(x + b),
+            normal(f"biased {name}", (3, 2), (2,)),
+        ),
+        Case(
             f"messages-{name}",
             lambda h, e, w, b: ops.messages(h, e, w, b, senders, activation),
             lambda h, e, w, b: plain(h[senders.index] + e @ w + b),
@@ -554,6 +560,8 @@ MATRIX_CASES = [
         lambda h, more, m: h * (1 + more) + plain_sum(m, np.array([2, 0, 2, 0]), 3),
         normal("arrivals", (3, 2), (), (4, 2)),
     ),
+    Case("minus", ops.minus, lambda x, y: x - y, normal("minus", (3, 2), (3, 2))),
+    Case("reshape", lambda x: ops.reshape(x, (2, 3)), lambda x: x.reshape(2, 3), normal("reshape", (3, 2))),
     Case("stretched", ops.stretched, lambda x, more: x * (1 + more), normal("stretched", (3, 2), ())),
     Case(
         "pick-rows",
