@@ -151,8 +151,8 @@ def _stack(graphs: Sequence[Graph], layout: str, dtype: Any) -> Packed:
     shift = np.repeat(node_offsets[:-1], counts)
     return Packed(
         _stack_nodes(graphs, wanted),
-        _join([g.senders for g in graphs], np.intp) + shift,
-        _join([g.receivers for g in graphs], np.intp) + shift,
+        _ends([g.senders for g in graphs], shift),
+        _ends([g.receivers for g in graphs], shift),
         node_offsets,
         edge_offsets,
         edges=_stack_rows(graphs, "edges", wanted),
@@ -203,6 +203,11 @@ def _check_alike(graphs: Sequence[Graph]) -> None:
         if set(graph.kernels) != set(graphs[0].kernels):
             message = f"graphs[0] has {sorted(graphs[0].kernels)}, this graph {sorted(graph.kernels)}"
             raise GraphError("kernels", f"{message}; give all graphs the same kernels", i)
+
+
+def _ends(ends: Sequence[np.ndarray], shift: np.ndarray) -> np.ndarray:
+    """Return the ends of all edges as nodes of the union; those of a single graph are what they are, not a copy."""
+    return ends[0] if len(ends) == 1 else _join(ends, np.intp) + shift
 
 
 def _join(arrays: Sequence[np.ndarray], dtype: Any) -> np.ndarray:

@@ -60,7 +60,7 @@ class Arcs:
     @cached_property
     def _edges_by_receiver(self) -> tuple[Pattern, np.ndarray]:
         grouped, order = group(self.receivers, self.n_nodes)
-        return Pattern(grouped.indptr, self.senders[order], (self.n_nodes, self.n_nodes)), order
+        return Pattern(grouped.indptr, self.senders[order], (self.n_nodes, self.n_nodes)), order.astype(np.int32)
 
     @property
     def sparse_adjacency(self) -> SparseMatrix:

@@ -26,14 +26,14 @@ CACHED = 12 * 2**20  # bytes of x in one block of columns: it stays in cache whi
 
 
 class ColumnBlocks(NamedTuple):
-    """A pattern cut into ranges of columns, one after the other; each range gathers from a few rows of x only.
+    """A matrix cut into ranges of columns, one after the other; each range gathers from a few rows of x only.
 
-    order: (n_entries,) where each entry stood before;  indices: (n_entries,) columns, from the start of their range
+    indices, values: (n_entries,) by range, columns counting from the start of theirs
     parts: (start, stop, indptr) of every range, its row pointers counting through all entries
     """
 
-    order: np.ndarray
     indices: np.ndarray
+    values: np.ndarray
     parts: list[tuple[int, int, np.ndarray]]
 
 
@@ -50,7 +50,6 @@ class Pattern:
         self.indices = indices.astype(np.int32, copy=False)
         self.shape = shape
         self._per_head: dict[int, tuple[Pattern, np.ndarray]] = {}
-        self._column_blocks: dict[int, ColumnBlocks] = {}
 
     @property
     def n_entries(self) -> int:
@@ -61,12 +60,10 @@ class Pattern:
         """The row of every entry, in order."""
         return np.repeat(np.arange(self.shape[0], dtype=np.int32), np.diff(self.indptr))
 
-    @cached_property
     def turned(self) -> tuple[Pattern, np.ndarray]:
-        """The pattern of the transpose, and where each of its entries stands here. A symmetric one is its own."""
-        places = scipy.sparse.csr_array(
-            (np.arange(self.n_entries, dtype=np.int32), self.indices, self.indptr), shape=self.shape
-        )
+        """Return the pattern of the transpose, this very one if symmetric, and where each of its entries stands here."""
+        numbers = np.arange(self.n_entries, dtype=np.int32)
+        places = scipy.sparse.csr_array((numbers, self.indices, self.indptr), shape=self.shape)
         turned = places.tocsc()
         same = np.array_equal(turned.indptr, self.indptr) and np.array_equal(turned.indices, self.indices)
         return self if same else Pattern(turned.indptr, turned.indices, self.shape[::-1]), turned.data
@@ -77,18 +74,6 @@ class Pattern:
         inner = np.searchsorted(self.indptr, wanted).tolist()
         cuts = sorted({0, *inner, self.shape[0]})
         return list(itertools.pairwise(cuts))
-
-    def column_blocks(self, count: int) -> ColumnBlocks:
-        """Return the entries by ranges of columns, so many of them, made on first use."""
-        if count not in self._column_blocks:
-            n, cuts = self.shape[0], np.linspace(0, self.shape[1], count + 1).astype(np.intp)
-            block = np.searchsorted(cuts, self.indices, side="right").astype(np.uint16) - np.uint16(1)
-            order = np.argsort(block, kind="stable").astype(np.int32)
-            ends = offsets(np.bincount(block * np.intp(n) + self.rows, minlength=count * n))
-            parts = [(int(cuts[b]), int(cuts[b + 1]), ends[b * n : (b + 1) * n + 1]) for b in range(count)]
-            inside = (self.indices - cuts[block]).astype(np.int32)
-            self._column_blocks[count] = ColumnBlocks(order, inside[order], parts)
-        return self._column_blocks[count]
 
     def per_head(self, heads: int) -> tuple[Pattern, np.ndarray]:
         """Return the pattern of `heads` matrices at once, made on first use, and the order of its entries.
@@ -149,23 +134,31 @@ class Entries:
 
     def __init__(self, pattern: Pattern, values: np.ndarray, lasting: bool = False, symmetric: bool = False):
         self.pattern, self.values, self.lasting, self.symmetric = pattern, values, lasting, symmetric
-        self._by_block: dict[int, np.ndarray] = {}
+        self._column_blocks: dict[int, ColumnBlocks] = {}
 
     @cached_property
     def turned(self) -> Entries:
         """Those of the transpose; of a symmetric matrix the same."""
         if self.symmetric:
             return self
-        pattern, order = self.pattern.turned
+        pattern, order = self.pattern.turned()
         values = self.values.take(order)
         symmetric = pattern is self.pattern and np.array_equal(values, self.values)
         return self if symmetric else Entries(pattern, values, self.lasting)
 
-    def by_block(self, count: int) -> np.ndarray:
-        """Return the values in the order of the pattern's column blocks."""
-        if count not in self._by_block:
-            self._by_block[count] = self.values.take(self.pattern.column_blocks(count).order)
-        return self._by_block[count]
+    def column_blocks(self, count: int) -> ColumnBlocks:
+        """Return the entries by ranges of columns, so many of them, made on first use."""
+        if count not in self._column_blocks:
+            (n, m), indices = self.pattern.shape, self.pattern.indices
+            cuts = np.linspace(0, m, count + 1).astype(np.intp)
+            block = np.searchsorted(cuts, indices, side="right").astype(np.uint16) - np.uint16(1)
+            order = np.argsort(block, kind="stable")
+            rows = np.repeat(np.arange(n), np.diff(self.pattern.indptr))
+            ends = offsets(np.bincount(block * np.intp(n) + rows, minlength=count * n))
+            parts = [(int(cuts[b]), int(cuts[b + 1]), ends[b * n : (b + 1) * n + 1]) for b in range(count)]
+            inside = (indices - cuts[block]).astype(np.int32)
+            self._column_blocks[count] = ColumnBlocks(inside[order], self.values.take(order), parts)
+        return self._column_blocks[count]
 
 
 def matmul(
@@ -242,8 +235,7 @@ def _multiply_large(out: np.ndarray, begin: np.ndarray | None, entries: Entries,
     """Do as `_multiply`: threads share the rows, and each goes through the blocks of columns in turn."""
     pattern = entries.pattern
     if blocks > 1:
-        _, indices, parts = pattern.column_blocks(blocks)
-        values = entries.by_block(blocks)
+        indices, values, parts = entries.column_blocks(blocks)
     else:
         indices, values, parts = pattern.indices, entries.values, [(0, len(x), pattern.indptr)]
 
