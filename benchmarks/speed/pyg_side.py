@@ -66,8 +66,8 @@ class Nodes(nn.Module):
         p, self.kind, self.rate, self.x, self.arcs = task["params"], task["kind"], task["dropout"], x, arcs
         if self.kind == "gat":
             f = p["w0"].shape[0]
-            set_so = {"dropout": self.rate, "add_self_loops": not self.sparse}
-            convs = [GATConv(f, 8, heads=8, **set_so), GATConv(64, p["b1"].size, **set_so)]
+            settings = {"dropout": self.rate, "add_self_loops": not self.sparse}
+            convs = [GATConv(f, 8, heads=8, **settings), GATConv(64, p["b1"].size, **settings)]
             for k, conv in enumerate(convs):
                 set_linear(conv.lin, p[f"w{k}"])
                 filled(conv.att_src, p[f"s{k}"])
