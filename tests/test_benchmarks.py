@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
+import itertools
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
+
+import graphnn as gn
 
 ROOT = Path(__file__).parents[1]
 
@@ -41,6 +48,54 @@ def test_speed_beside_peers():
     rows = [line.split("|")[1:4] for line in printed.splitlines() if line.startswith("| W")]
     assert [row[0].strip() for row in rows] == ["W1", "W2", "W3", "W4", "W4g", "W5", "W6", "W7"]
     assert [row[2].strip() == "-" for row in rows] == [False] * 7 + [True]
+    assert f"graphnn {gn.__version__} (Python {platform.python_version()}, autograd " in printed
+    assert "\nW6  500 tiny graphs" in printed  # the table explains itself
+
+
+def test_a_peer_that_fails_says_why_in_its_row(tmp_path):
+    (tmp_path / "jax.py").write_text("print('hello')\nraise RuntimeError('no room | left\\nand more')")
+    done = subprocess.run(
+        [sys.executable, "benchmarks/speed/compare.py", "--smoke", "--workloads", "W6", "W7", "--peers", "jax"],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = [[cell.strip() for cell in line.split("|")] for line in done.stdout.splitlines() if line.startswith("| W")]
+    assert [row[1:3] for row in rows] == [["W6", "graphnn"], ["W6", "jax"], ["W7", "graphnn"], ["W7", "jax"]]
+    assert {row[3] for row in rows[1::2]} == {"failed: RuntimeError: no room / left"}
+    assert len({len(row) for row in rows}) == 1
+
+
+def test_our_side_of_the_comparison_uses_what_is_public():
+    tree = ast.parse((ROOT / "benchmarks/speed/graphnn_side.py").read_text())
+    attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    imported = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and "graphnn" in node.module]
+    ours = {node.attr for node in attributes if isinstance(node.value, ast.Name) and node.value.id == "gn"}
+    assert "value_and_grad" in ours and ours <= set(gn.__all__)
+    assert not imported and not [node.attr for node in attributes if node.attr.startswith("_")]
+
+
+def test_what_others_took_of_the_machine(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks/speed")
+    machine = importlib.import_module("machine")
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    states = iter([(0.0, 10.0, 1.0), (2.0, 13.0, 2.0), (3.0, 13.0, 3.0)])  # time, work of all, ours
+    monkeypatch.setattr(machine.Others, "state", lambda self: next(states))
+    others = machine.Others()
+    assert others.share() == (3 - 1) / (2 * 2)
+    assert others.share() is None  # the machine worked less than we did: its counter stands still
+
+
+def test_names_in_the_picture_of_the_comparison_cover_none(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks/speed")
+    place = importlib.import_module("picture").place
+    figure = Figure()
+    ax = figure.subplots()
+    names = [ax.annotate("pyg-sparse", (at, 0.5), (0, 0), textcoords="offset points") for at in (0.5, 0.51, 0.52)]
+    figure.draw_without_rendering()
+    place(names)
+    boxes = [name.get_window_extent() for name in names]
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
 
 
 def test_layers():

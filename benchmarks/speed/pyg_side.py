@@ -1,4 +1,9 @@
-"""The workloads in PyTorch Geometric: its layers, its loader; variant "csr" gives the adjacency as a sparse matrix."""
+"""The workloads in PyTorch Geometric: its layers, its loader; the entries of S for molecules made once, by GCNNorm.
+
+Variant "csr" gives the adjacency as a sparse matrix. Variant "sparse" keeps the bags of words sparse: the linear map of
+the first layer is that of `torch_side`, the loops of attention are added once; of the ways tried this took least time
+(a COO or CSR product by torch alone takes up to twice as long, and a CSR adjacency beside it a third longer).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,9 @@ from torch import nn
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 from torch_geometric.nn import GATConv, GCNConv, GINConv, GINEConv, global_add_pool
-from torch_geometric.utils import to_torch_csr_tensor
+from torch_geometric.transforms import GCNNorm
+from torch_geometric.utils import add_self_loops, scatter, spmm, to_torch_csr_tensor
+from torch_side import Words, csr
 
 
 def filled(parameter, value):
@@ -38,15 +45,29 @@ def trained(model, loss):
     return step
 
 
+class WordsLinear(nn.Module):
+    """Stands where a layer has its linear map: bags of words, sparse, with dropout on their values."""
+
+    def __init__(self, task):
+        super().__init__()
+        self.words, self.rate = Words(task), task["dropout"]
+        self.weight = nn.Parameter(torch.as_tensor(task["params"]["w0"]))
+
+    def forward(self, _):
+        return self.words(self.weight, self.rate if self.training else 0.0)
+
+
 class Nodes(nn.Module):
-    """The networks of W1, W2 and W5."""
+    """The networks of W1, W2 and W5; variant "sparse" of W1 and W2 has dropout of the features in its linear map."""
 
     def __init__(self, task, x, arcs):
         super().__init__()
+        self.sparse = task["variant"] == "sparse"
         p, self.kind, self.rate, self.x, self.arcs = task["params"], task["kind"], task["dropout"], x, arcs
         if self.kind == "gat":
             f = p["w0"].shape[0]
-            convs = [GATConv(f, 8, heads=8, dropout=self.rate), GATConv(64, p["b1"].size, dropout=self.rate)]
+            settings = {"dropout": self.rate, "add_self_loops": not self.sparse}
+            convs = [GATConv(f, 8, heads=8, **settings), GATConv(64, p["b1"].size, **settings)]
             for k, conv in enumerate(convs):
                 set_linear(conv.lin, p[f"w{k}"])
                 filled(conv.att_src, p[f"s{k}"])
@@ -59,10 +80,12 @@ class Nodes(nn.Module):
                 set_linear(conv.lin, p[f"w{k}"])
                 filled(conv.bias, p[f"b{k}"])
         self.convs = nn.ModuleList(convs)
+        if self.sparse:
+            self.convs[0].lin = WordsLinear(task)
 
     def forward(self):
         h = self.x
-        if self.kind != "large":
+        if self.kind != "large" and not self.sparse:
             h = F.dropout(h, self.rate, self.training)
         for conv in self.convs[:-1]:
             h = (F.elu if self.kind == "gat" else F.relu)(conv(h, self.arcs))
@@ -71,15 +94,19 @@ class Nodes(nn.Module):
 
 
 def full_batch(task):
-    n = task["n"]
+    n, sparse = task["n"], task["variant"] == "sparse"
     if task["kind"] == "large":
         x = torch.as_tensor(task["x"])
+    elif sparse:
+        x, _ = csr(task["rows"], task["columns"], task["values"], (n, task["f"]))
     else:
         x = torch.zeros(n, task["f"])
         x[task["rows"], task["columns"]] = torch.as_tensor(task["values"])
     arcs = torch.as_tensor(np.stack([task["senders"], task["receivers"]]))
     if task["variant"] == "csr":
         arcs = to_torch_csr_tensor(arcs, size=(n, n)).t().to_sparse_csr()
+    if sparse and task["kind"] == "gat":
+        arcs, _ = add_self_loops(arcs, num_nodes=n)
     model = Nodes(task, x, arcs)
     labels, train = torch.as_tensor(task["labels"]), torch.as_tensor(task["train"])
     step = trained(model, lambda: F.cross_entropy(model()[train], labels[train]))
@@ -98,11 +125,12 @@ class Molecules(nn.Module):
     def __init__(self, task):
         super().__init__()
         p, self.kind = task["params"], task["kind"]
+        self.hears = {"gcn": "edge_weight", "gine": "edge_attr"}.get(self.kind)
         self.convs, self.head = nn.ModuleList(), nn.ModuleList()
         for k in range(task["layers"]):
             d, width = p[f"w{k}"].shape
             if self.kind == "gcn":
-                conv = GCNConv(d, width)
+                conv = GCNConv(d, width, normalize=False)
                 set_linear(conv.lin, p[f"w{k}"])
                 filled(conv.bias, p[f"b{k}"])
             else:
@@ -122,7 +150,7 @@ class Molecules(nn.Module):
     def forward(self, b):
         h = b.x
         for conv in self.convs:
-            h = F.relu(conv(h, b.edge_index, b.edge_attr) if self.kind == "gine" else conv(h, b.edge_index))
+            h = F.relu(conv(h, b.edge_index, b[self.hears]) if self.hears else conv(h, b.edge_index))
         h = global_add_pool(h, b.batch, b.num_graphs)
         for linear in self.head[:-1]:
             h = F.relu(linear(h))
@@ -135,6 +163,8 @@ def many_graphs(task):
              edge_attr=torch.as_tensor(g["e"]) if task["kind"] == "gine" else None, y=torch.as_tensor(y)[None])
         for g, y in zip(task["graphs"], task["y"], strict=True)
     ]  # fmt: skip
+    if task["kind"] == "gcn":
+        graphs = [GCNNorm()(graph) for graph in graphs]
     model = Molecules(task)
     step = trained(model, lambda b: F.mse_loss(model(b), b.y))
     fixed = next(iter(DataLoader(graphs, task["batch"])))
@@ -152,13 +182,18 @@ def many_graphs(task):
     return {"step": lambda: step(fixed), "epoch": epoch, "predict": predict}
 
 
+def product(task):
+    x, senders, receivers = (torch.as_tensor(task[name]) for name in ("x", "senders", "receivers"))
+    if task["variant"] == "csr":
+        A, _ = csr(task["receivers"], task["senders"], task["values"], (task["n"], task["n"]))
+        return {"predict": lambda: spmm(A, x).numpy()}
+    values = torch.as_tensor(task["values"])[:, None]
+    return {"predict": lambda: scatter(x[senders] * values, receivers, 0, task["n"]).numpy()}
+
+
 def build(task, threads):
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     if task["kind"] == "product":
-        from torch_geometric.utils import scatter
-
-        x, senders, receivers = (torch.as_tensor(task[name]) for name in ("x", "senders", "receivers"))
-        values = torch.as_tensor(task["values"])[:, None]
-        return {"predict": lambda: scatter(x[senders] * values, receivers, 0, task["n"]).numpy()}
+        return product(task)
     return many_graphs(task) if "graphs" in task else full_batch(task)

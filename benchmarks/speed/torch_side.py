@@ -31,6 +31,25 @@ def csr(rows, columns, values, shape):
     return both
 
 
+class Words:
+    """Bags of words, sparse, times a weight, with dropout on their values; the transpose is at hand."""
+
+    def __init__(self, task):
+        rows, columns, shape = task["rows"], task["columns"], (task["n"], task["f"])
+        self.both = csr(rows, columns, task["values"], shape)
+        self.turn = torch.as_tensor(np.lexsort((rows, columns)))  # the entries in the order of the transpose
+
+    def __call__(self, weight, rate):
+        if not rate:
+            return Product.apply(*self.both, weight)
+        kept = F.dropout(self.both[0].values(), rate)
+        dropped = [
+            torch.sparse_csr_tensor(M.crow_indices(), M.col_indices(), values, size=M.shape)
+            for M, values in zip(self.both, (kept, kept[self.turn]), strict=True)
+        ]
+        return Product.apply(*dropped, weight)
+
+
 def stepping(params, loss):
     params = {name: torch.tensor(value, requires_grad=True) for name, value in params.items()}
     optimizer = torch.optim.Adam(params.values(), workloads.STEP_SIZE)
@@ -66,30 +85,15 @@ def full_batch(task):
         x = torch.as_tensor(task["x"])
         Sx = S @ x
     else:
-        X, XT = csr(task["rows"], task["columns"], task["values"], (n, task["f"]))
-        parts = [(M.crow_indices(), M.col_indices(), M.values(), M.shape) for M in (X, XT)]
-        turn = torch.as_tensor(
-            np.lexsort((task["rows"], task["columns"]))
-        )  # entries of X in the order of its transpose
-
-    def first(w, training):
-        """X w, with dropout on the values of X."""
-        if not training:
-            return Product.apply(X, XT, w)
-        kept = F.dropout(parts[0][2], rate)
-        dropped = [
-            torch.sparse_csr_tensor(rows, columns, v, size=shape)
-            for (rows, columns, _, shape), v in zip(parts, (kept, kept[turn]), strict=True)
-        ]
-        return Product.apply(*dropped, w)
+        words = Words(task)
 
     def logits(p, training):
         drop = rate if training else 0.0
         if task["kind"] == "gcn":
-            h = F.relu(Product.apply(S, T, first(p["w0"], training)) + p["b0"])
+            h = F.relu(Product.apply(S, T, words(p["w0"], drop)) + p["b0"])
             return Product.apply(S, T, F.dropout(h, drop) @ p["w1"]) + p["b1"]
         if task["kind"] == "gat":
-            h = F.elu(attention(first(p["w0"], training).view(n, 8, -1), p, 0, s, r, n, drop))
+            h = F.elu(attention(words(p["w0"], drop).view(n, 8, -1), p, 0, s, r, n, drop))
             return attention((F.dropout(h, drop) @ p["w1"]).view(n, 1, -1), p, 1, s, r, n, drop)
         h = F.dropout(F.relu(Sx @ p["w0"] + p["b0"]), drop)
         h = F.dropout(F.relu(Product.apply(S, T, h @ p["w1"]) + p["b1"]), drop)

@@ -99,9 +99,10 @@ def large(smoke):
 
 def product(smoke):
     task = large(smoke)
-    values = np.random.default_rng(1).random(len(task["senders"])).astype(np.float32)
-    return {"kind": "product", "n": task["n"], "x": task["x"], "senders": task["senders"],
-            "receivers": task["receivers"], "values": values, "params": {}}  # fmt: skip
+    senders, receivers, _ = normalized(task["senders"], task["receivers"], task["n"])  # with loops
+    values = np.random.default_rng(1).random(len(senders)).astype(np.float32)
+    return {"kind": "product", "n": task["n"], "x": task["x"], "senders": senders, "receivers": receivers,
+            "values": values, "params": {}}  # fmt: skip
 
 
 def make(name, smoke=False):
