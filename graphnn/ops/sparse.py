@@ -61,7 +61,7 @@ class Pattern:
         return np.repeat(np.arange(self.shape[0], dtype=np.int32), np.diff(self.indptr))
 
     def turned(self) -> tuple[Pattern, np.ndarray]:
-        """Return the pattern of the transpose, this very one if symmetric, and where each of its entries stands here."""
+        """Return the pattern of the transpose, itself where symmetric, and where each of its entries stands here."""
         numbers = np.arange(self.n_entries, dtype=np.int32)
         places = scipy.sparse.csr_array((numbers, self.indices, self.indptr), shape=self.shape)
         turned = places.tocsc()
