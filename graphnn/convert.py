@@ -271,11 +271,12 @@ def from_networkx(
     """
     names = list(graph.nodes)
     number = {name: i for i, name in enumerate(names)}
-    features = _columns([graph.nodes[v] for v in names], names, nodes, "nodes", "node")
-    ends = [(number[u], number[v]) for u, v in graph.edges()]
-    data = [attributes for _, _, attributes in graph.edges(data=True)]
-    labels = list(graph.edges())
-    pairs = np.array(ends, np.intp).reshape(-1, 2)
+    found = [attributes for _, attributes in graph.nodes(data=True)]
+    features = _columns(found, names, nodes, "nodes", "node")
+    labels, data = list(graph.edges()), []
+    if edges is not None or weights is not None:
+        data = [attributes for _, _, attributes in graph.edges(data=True)]
+    pairs = np.array([number[name] for label in labels for name in label], np.intp).reshape(-1, 2)
     order = np.arange(len(pairs))
     if not graph.is_directed():
         back = np.flatnonzero(pairs[:, 0] != pairs[:, 1])
@@ -310,16 +311,28 @@ def _columns(rows: Sequence[dict], labels: Sequence[Any], attributes: Attributes
                 f"{unit} {missing!r} has no attribute {name!r} ({having} of {len(rows)} {unit}s have it){hint}; "
                 f"set it, or choose another with {field}={bare if field == 'nodes' and not having else ''}",
             )
-        values = [_vector(row[name], name, label, field, unit) for label, row in zip(labels, rows, strict=True)]
-        for label, value in zip(labels, values, strict=True):
-            if value.shape != values[0].shape:
-                raise GraphError(
-                    field,
-                    f"attribute {name!r} of {unit} {label!r} has shape {value.shape}, "
-                    f"that of {unit} {labels[0]!r} {values[0].shape}; give every {unit} the same length",
-                )
-        parts.append(np.array(values).reshape(len(rows), -1) if rows else np.zeros((0, 1)))
+        column = _stacked([row[name] for row in rows], name, labels, field, unit)
+        parts.append(column.reshape(len(rows), -1) if rows else np.zeros((0, 1)))
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+
+def _stacked(values: list, name: str, labels: Sequence[Any], field: str, unit: str) -> np.ndarray:
+    """Return values as one array, a row each; if they do not go together, look at each to say which one does not."""
+    try:
+        together = np.array(values)
+        if together.dtype.kind in "biuf":
+            return together
+    except ValueError:  # of different lengths
+        pass
+    vectors = [_vector(value, name, label, field, unit) for label, value in zip(labels, values, strict=True)]
+    for label, vector in zip(labels, vectors, strict=True):
+        if vector.shape != vectors[0].shape:
+            raise GraphError(
+                field,
+                f"attribute {name!r} of {unit} {label!r} has shape {vector.shape}, "
+                f"that of {unit} {labels[0]!r} {vectors[0].shape}; give every {unit} the same length",
+            )
+    return np.array(vectors)
 
 
 def _vector(value: Any, name: str, label: Any, field: str, unit: str) -> np.ndarray:

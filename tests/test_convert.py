@@ -114,6 +114,12 @@ def test_scalar_features_whole_numbers_and_booleans_are_numbers():
     assert gn.from_networkx(G, nodes=["number", "truth"]).dtype == np.float64
 
 
+def test_a_number_and_a_vector_of_one_number_go_together():
+    G = nx.path_graph(2)
+    G.nodes[0]["features"], G.nodes[1]["features"] = 1.0, [2.0]
+    assert gn.from_networkx(G).nodes.tolist() == [[1], [2]]
+
+
 def test_no_nodes_and_no_edges_are_graphs_too():
     empty, single = nx.Graph(), nx.Graph()
     single.add_node("x", features=[1.0, 2.0, 3.0])
