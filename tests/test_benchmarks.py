@@ -19,10 +19,10 @@ import graphnn as gn
 ROOT = Path(__file__).parents[1]
 
 
-def smoke(name):
+def smoke(name, *words):
     """Return what a benchmark prints with --smoke; a warning is an error."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", f"benchmarks/{name}.py", "--smoke"],
+        [sys.executable, "-W", "error", f"benchmarks/{name}.py", "--smoke", *words],
         cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -127,6 +127,36 @@ def test_minimisers():
     assert rows == ["adam(0.01)", "adam(0.001)", "L-BFGS-B", "CG", "Newton-CG", "trust-ncg", "trust-krylov"]
 
 
-def test_growth():
-    printed = smoke("growth")
-    assert "a step grows with the edges to the power" in printed and "50 unseen graphs" in printed
+def test_scaling(tmp_path):
+    printed = smoke("scaling", "--picture", str(tmp_path / "scaling.png"))
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in printed.splitlines() if line[:2] == "| "][2:]
+    assert [row[4] for row in rows] == ["molecules", "nodes", "nodes", "arcs", "multiply-adds", "layers"]
+    assert all(float(number) > 0 for row in rows for number in row[6].split(","))
+    assert "GiB at most" in printed and "50 unseen graphs" in printed and "50 networkx molecules" in printed
+    assert (tmp_path / "scaling.png").stat().st_size > 10_000
+
+
+def test_roofline():
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in smoke("roofline").splitlines() if "|" in line]
+    machine, workloads = ([row for row in rows if len(row) == columns and row[0] != "---"][1:] for columns in (3, 7))
+    assert len(machine) == 10 and all(float(number) > 0 for row in machine for number in row[1:])
+    assert [(row[0][:2], row[1]) for row in workloads] == [
+        (name, threads) for name in ("W7", "W1", "W3", "W4", "W5") for threads in ("1", "2")
+    ]
+    assert all(float(row[2]) > 0 for row in workloads)
+
+
+def test_roofline_counts_the_products_of_a_step_as_summary_counts_those_of_a_forward_pass(monkeypatch):
+    for folder in ("benchmarks", "benchmarks/speed"):
+        monkeypatch.syspath_prepend(ROOT / folder)
+    roofline, workloads = (importlib.import_module(module) for module in ("roofline", "workloads"))
+    task = workloads.make("W3", smoke=True)
+    batch = gn.pack([gn.Graph(g["x"], g["senders"], g["receivers"]) for g in task["graphs"]])
+    convolutions = [gn.GraphConv(64, gn.relu) for _ in range(3)]
+    model = gn.Sequential(*convolutions, gn.SumPool(), gn.Dense(64, gn.relu), gn.Dense(1))
+    _, *hidden, _, first_dense, last_dense = model.summary(batch).column("multiply-adds")
+    n, entries, f = batch.n_nodes, batch.n_edges + batch.n_nodes, batch.nodes.shape[1]
+    wanted = 2 * n * f * 64  # of the constant features only the weights have a gradient
+    wanted += 3 * sum(hidden) - 2 * entries * 64  # the kernel has none
+    wanted += 3 * (first_dense + last_dense)
+    assert sum(product.work for product in roofline.needs(task)) == wanted

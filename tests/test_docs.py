@@ -80,6 +80,19 @@ def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
     pyplot.close("all")
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_a_quoted_run_is_the_one_that_is_kept(page):
+    text = (ROOT / page).read_text("utf-8")
+    marks = re.findall(r"<!-- (begin|end) (\w+) -->", text)
+    assert marks == [(mark, name) for _, name in marks[::2] for mark in ("begin", "end")]
+    for name, quoted in re.findall(r"<!-- begin (\w+) -->\n(.*?)<!-- end \1 -->", text, re.S):
+        command, _, printed = (ROOT / f"docs/results/{name}.txt").read_text("utf-8").partition("\n")
+        assert quoted.strip() == printed.strip(), (
+            f"paste docs/results/{name}.txt, less its first line, between the marks"
+        )
+        assert command.removeprefix("$ ") in text
+
+
 # ---- the founding texts: every requirement has its line, and what a line names is there ------------------------------
 
 IDS = {
