@@ -152,6 +152,8 @@ def cost(make, size, short):
     made = make(size)
     taken = fastest(made.step, short)
     del made
+    gc.collect()
+    gn.release_memory()  # or large results would lie in memory that tracemalloc has not seen
     tracemalloc.start()
     made = make(size)
     made.step()
