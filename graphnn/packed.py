@@ -13,6 +13,7 @@ from graphnn.checks import GraphError
 from graphnn.graph import (
     Arcs,
     Graph,
+    as_dtype,
     checked_kernel,
     dense_kernel,
     freeze,
@@ -358,6 +359,14 @@ class Packed(Arcs):
         packed = Packed(**{**fields, **changes})
         packed.came_with_edges = self.came_with_edges
         return packed
+
+    def astype(self, dtype: np.dtype) -> Packed:
+        """Return these graphs with all their numbers in another floating type; nothing computed so far is kept."""
+        held = {name: getattr(self, name) for name in ("nodes", "edges", "weights", "positions", "globals")}
+        return self.changed(
+            kernels={name: [as_dtype(block, dtype) for block in blocks] for name, blocks in self.kernels.items()},
+            **{name: None if array is None else array.astype(dtype) for name, array in held.items()},
+        )
 
     def keep_edges(self, kept: np.ndarray) -> Packed:
         """Return these graphs with the edges where `kept`, (n_edges,) booleans, is True; nothing computed is kept."""
