@@ -318,7 +318,7 @@ class Layer:
         multiply-adds   terms added up in one forward pass: n d w in a product (n, d) (d, w), entries * w in a sparse
                         one, one for every number that goes into a sum. What goes number by number (biases,
                         activations), gathers and copies are not counted, nor what is prepared once, the kernels.
-        bytes           of the arrays that its steps make, which training keeps until it has the gradient
+        bytes           of the arrays that its steps make; training keeps those that the gradient needs until it has it
         about ms        the order of the time of a forward pass, 1 or 3 times a power of ten, not measured but added up
                         at nominal rates of one core of a laptop: 15e9 multiply-adds a second in products of dense
                         arrays, 1.5e9 in all others, 4 GB a second, 5 microseconds a step (`insight/costs.py`)

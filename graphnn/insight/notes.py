@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, TypeAlias
+from weakref import ref
 
 import numpy as np
 from autograd.core import VJPNode
@@ -36,6 +37,7 @@ class Step:
     n_bytes: int
     expected: float  # seconds forward, by rule of thumb
     forward: float
+    array: Callable[[], Any]  # what it made, as long as somebody keeps it
     backward: float = 0.0
 
 
@@ -60,6 +62,7 @@ class Notes:
             n_bytes,
             expected_seconds(fun, value, args, n_bytes),
             end - self.clock,
+            ref(_memory(np.asarray(value))),
         )
         self.steps.append(step)
         return step

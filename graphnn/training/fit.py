@@ -39,6 +39,7 @@ from graphnn.training.data import (
 )
 from graphnn.training.history import History
 from graphnn.training.points import Callbacks
+from graphnn.training.room import check_training
 from graphnn.training.run import Loss, Run, moving, number
 from graphnn.training.several import per_loss
 from graphnn.training.trust.culprit import all_finite, gradient_diverged, loss_diverged, squares, validation_diverged
@@ -124,7 +125,8 @@ def fit(
     A Rescale layer in the model is set from the training targets first. The dict may hold more than the model reads:
     floating extras get the gradient of the loss, anything else passes through as it is. KeyError is raised for a
     name that looks like a misspelt one of the model. A loss or gradient that is not finite stops the training with
-    TrainingDiverged, which names the step, the first parameter or layer and the graph concerned. A training that runs
+    TrainingDiverged, which names the step, the first parameter or layer and the graph concerned. A training step that
+    would not fit in memory is refused before the first, by a MemoryError that names the largest array. One that runs
     but does not learn is told of by a TrainingWarning with its cause and a remedy, also in history.findings; see
     `diagnose`. Ctrl-C ends the training with what has been learned so far; history.stopped says so.
 
@@ -230,6 +232,7 @@ def _prepare(
         for name, metric in metrics.items():
             _refuse_without_mask(f"the metric {name!r}", metric)
 
+    check_training(model, params, data, batch_size)
     run = Run(
         model,
         params,
