@@ -17,6 +17,7 @@ from graphnn.insight.reading import Reading
 from graphnn.layer import Layer
 from graphnn.memory import MATTERS, available, gigabytes
 from graphnn.ops import SparseMatrix
+from graphnn.ops.buffers import release_memory
 from graphnn.packed import Packed, take_rows
 from graphnn.training.data import Data, batch_in, take_examples
 from graphnn.types import Array, Params
@@ -49,6 +50,7 @@ def check_training(model: Layer, params: Params, data: Data, batch_size: int | N
     rows = sum(_counts(data.inputs, batch_size).values())
     if rows * width * dtype.itemsize < MATTERS:  # spares the question how much is left
         return
+    release_memory()  # what is only kept to be used again is left too
     left = available()
     if left is None or rows * width * dtype.itemsize < WIDEST * left:
         return

@@ -167,7 +167,7 @@ def test_what_fits_is_not_refused(monkeypatch, left, refused):
 def test_inputs_in_a_dict(monkeypatch):
     class Both(gn.Layer):
         def forward(self, params, inputs):
-            h = gn.Sequential(gn.GraphConv(8), gn.SumPool())(params.scope("a"), inputs["graphs"])
+            h = gn.Sequential(gn.GraphConv(8, gn.tanh), gn.SumPool())(params.scope("a"), inputs["graphs"])
             return h @ params("weight", (8, 1), gn.glorot) + gn.Dense(1)(params.scope("b"), inputs["rows"])
 
     inputs = {"graphs": MANY, "rows": np.ones((len(MANY), 5))}
