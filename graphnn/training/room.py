@@ -29,19 +29,22 @@ Counts: TypeAlias = dict[str, int]
 
 
 class Made(NamedTuple):
-    """An array that a training step will keep: its bytes, its shape, and which step of which layer makes it."""
+    """An array that a training step will make: its bytes, its shape, which step of which layer makes it, and whether it
+    is kept until there is the gradient.
+    """
 
     n_bytes: int
     shape: tuple[int, ...]
     step: str
     layer: str
+    kept: bool
 
 
 def check_training(model: Layer, params: Params, data: Data, batch_size: int | None) -> None:
-    """Raise MemoryError where what a training step keeps for its gradient is more than all the memory that is left.
+    """Raise MemoryError where what a training step holds at once is more than all the memory that is left.
 
-    It is told which array is the largest, of which layer. A run that would fit is not refused: what is made on the way
-    and let go is not counted, and of mini-batches only what one of them at least must hold.
+    It is told which array is the largest, of which layer. A run that would fit is not refused: what is counted lies
+    side by side in the forward pass, and of mini-batches it is what one of them at least must hold.
     """
     floats = [value for value in params.values() if isinstance(value, np.ndarray) and value.dtype.kind == "f"]
     if not floats:
@@ -58,34 +61,34 @@ def check_training(model: Layer, params: Params, data: Data, batch_size: int | N
         made = expected(model, params, data.inputs, batch_size)
     except Exception:  # what the model cannot do with a part, or refuses, it says itself in the first step
         return
-    total = sum(one.n_bytes for one in made)
-    if total <= left:
+    held = held_at_once(made)
+    if held <= left:
         return
     largest = max(made)
     remedies = ["a smaller batch_size="] if (batch_size or data.n_examples) > 1 else []
     remedies += ['dtype="float32"'] if dtype == np.float64 else []
     raise MemoryError(
-        f"fit: a training step keeps arrays of {gigabytes(total)} for its gradient, and {gigabytes(left)} are left; "
+        f"fit: a training step holds arrays of at least {gigabytes(held)} at once, and {gigabytes(left)} are left; "
         f"the largest, by {largest.layer} ({largest.step}), has shape {largest.shape} in {dtype}, "
         f"{gigabytes(largest.n_bytes)}; give {', '.join([*remedies, 'narrower or fewer layers'])}"
     )
 
 
 def expected(model: Layer, params: Params, inputs: Any, batch_size: int | None) -> list[Made]:
-    """Return the arrays that a training step will keep from its forward pass until it has the gradient, in their order.
+    """Return the arrays that the forward pass of a training step will make, in their order.
 
     >>> from graphnn.layers.dense import Dense
     >>> from graphnn.ops import tanh
     >>> x = np.ones((10_000, 3))
     >>> expected(Dense(2, tanh), Dense(2).init(0, x), x, batch_size=1000)
-    [Made(n_bytes=16000, shape=(1000, 2), step='affine', layer="layer 'Dense'")]
+    [Made(n_bytes=16000, shape=(1000, 2), step='affine', layer="layer 'Dense'", kept=True)]
     """
     whole = _counts(inputs, batch_size)
     (small, few), (large, many) = (_read(model, params, _part(inputs, *sizes)) for sizes in (SMALL, LARGE))
     tape = _left_alone(large)
     made = []
     for one, other in zip(small.notes.steps, large.notes.steps, strict=True):
-        if not other.n_bytes or other.array() is None:
+        if not other.n_bytes:  # a view of another array
             continue
         n_bytes, shape = other.n_bytes, other.output
         if shape and one.output[0] != shape[0]:
@@ -95,9 +98,22 @@ def expected(model: Layer, params: Params, inputs: Any, batch_size: int | None) 
             shape = (min((whole[unit] * then // many[unit] for unit in units), default=then), *shape[1:])
             n_bytes = n_bytes // then * shape[0]
         layer = "the model" if other.use is None else f"layer {large.uses[other.use].label!r}"
-        made.append(Made(n_bytes, shape, other.name, layer))
+        made.append(Made(n_bytes, shape, other.name, layer, kept=other.array() is not None))
     del tape  # which has kept them until here
     return made
+
+
+def held_at_once(made: list[Made]) -> int:
+    """Return the most bytes that lie side by side at least: an array, and all that were kept before it.
+
+    >>> held_at_once([Made(5, (), "", "", kept=True), Made(9, (), "", "", kept=False), Made(1, (), "", "", kept=True)])
+    14
+    """
+    most = kept = 0
+    for one in made:
+        most = max(most, kept + one.n_bytes)
+        kept += one.n_bytes * one.kept
+    return most
 
 
 def _left_alone(reading: Reading) -> list[Any]:
