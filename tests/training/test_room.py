@@ -184,3 +184,10 @@ def test_small_data_ask_nobody_and_parts_that_a_model_refuses_are_no_reason(monk
     monkeypatch.delattr(room, "available")
     gn.steps(WIDE, PARAMS, X[:1000], np.zeros((1000, 1)), epochs=0)
     gn.steps(gn.SumPool(), {}, MANY, np.zeros((len(MANY), 3)), epochs=0)
+
+
+def test_memory_that_is_only_kept_to_be_used_again_is_given_back_before_it_is_asked_what_is_left(monkeypatch):
+    left = [0]
+    monkeypatch.setattr(room, "release_memory", lambda: left.append(KEPT))
+    monkeypatch.setattr(room, "available", lambda: left[-1])
+    gn.steps(WIDE, PARAMS, X, np.zeros((len(X), 1)), epochs=0)
