@@ -327,6 +327,16 @@ class Batch:
             return self
         return dataclasses.replace(self, packed=self.packed.changed(layout=layout))
 
+    def astype(self, dtype: np.dtype) -> Batch:
+        """Return this batch with all its numbers in another floating type; itself, where they have it already."""
+        held = {name: getattr(self, name) for name in FEATURES if getattr(self, name) is not None}
+        changed = {name: value.astype(dtype) for name, value in held.items() if value.dtype != dtype}
+        if self.dtype == dtype:
+            return dataclasses.replace(self, **changed) if changed else self
+        packed = self.packed.astype(dtype)
+        own = {name: getattr(packed, name) for name in held if held[name] is getattr(self.packed, name)}
+        return dataclasses.replace(self, packed=packed, **{**changed, **own})
+
     def __getitem__(self, index: Any) -> Batch:
         """Return some of the graphs as a batch: an integer, a slice, a list of integers or a mask."""
         chosen = np.atleast_1d(np.arange(self.n_graphs)[index])

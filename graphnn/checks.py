@@ -81,6 +81,24 @@ def numbers(value: Array, attribute: str) -> np.ndarray:
     return array
 
 
+def floating(who: str, dtype: object) -> np.dtype:
+    """Return float32 or float64; refuse any other type that numbers could be asked for in.
+
+    >>> floating("fit", "float32")
+    dtype('float32')
+    """
+    try:
+        kept = np.dtype(dtype)  # type: ignore[call-overload]
+    except TypeError:
+        kept = None
+    if kept not in (np.float32, np.float64):
+        raise TypeError(
+            f"{who}: dtype must be float32 or float64, got {repr(dtype) if kept is None else kept}; "
+            'give dtype="float32" or "float64", or leave it out to keep what comes in'
+        )
+    return kept
+
+
 def indices(value: Array, attribute: str, n: int) -> np.ndarray:
     """Return `value` as a read-only one-dimensional integer array with entries in 0..n-1."""
     array = np.asarray(value)

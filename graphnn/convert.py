@@ -15,7 +15,7 @@ import scipy.sparse
 
 from graphnn import ops
 from graphnn.batch import FEATURES, Batch
-from graphnn.checks import GraphError, listing, nearest, numbers
+from graphnn.checks import GraphError, floating, listing, nearest, numbers
 from graphnn.graph import Graph, as_dtype, node_features
 from graphnn.ops import SparseMatrix
 from graphnn.ops.sparse import offsets
@@ -58,11 +58,7 @@ def pack(
             graphs = graphs.replace(kernels=kernels)
         if layout is not None:
             graphs = graphs.with_layout(layout)
-        if dtype is not None and np.dtype(dtype) != graphs.dtype:
-            if not graphs.is_fresh:
-                raise TypeError("pack: only a batch fresh from pack can change its dtype; do so before the first layer")
-            return Batch.of(_stack(graphs.graphs, graphs.layout, dtype))
-        return graphs
+        return graphs if dtype is None else graphs.astype(floating("pack", dtype))
     if graphs is None:
         listed = _from_arrays(nodes, kernels)
     else:
@@ -170,9 +166,7 @@ def _stack(graphs: Sequence[Graph], layout: str, dtype: Any) -> Packed:
 
 def _common_dtype(graphs: Sequence[Graph], dtype: Any) -> np.dtype:
     if dtype is not None:
-        if np.dtype(dtype) not in (np.dtype(np.float32), np.dtype(np.float64)):
-            raise TypeError(f"pack: dtype must be float32 or float64, got {np.dtype(dtype)}")
-        return np.dtype(dtype)
+        return floating("pack", dtype)
     return np.result_type(*(g.dtype for g in graphs)) if graphs else np.dtype(float)
 
 

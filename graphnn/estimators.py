@@ -19,7 +19,7 @@ import scipy.sparse
 
 from graphnn import ops
 from graphnn.batch import Batch
-from graphnn.checks import nearest
+from graphnn.checks import floating, nearest
 from graphnn.convert import pack
 from graphnn.layer import Layer
 from graphnn.layers import Dense, Dropout, GraphConv, Nodes, Rescale, Sequential, Standardize, SumPool
@@ -37,7 +37,7 @@ class _Estimator:
     """What the three estimators share: settings, the way from graphs to a batch, training.
 
     model: a layer, such as gn.Sequential(...); None takes the default of the class
-    loss: loss(predictions, targets);  optimizer, epochs, batch_size, callbacks: as in gn.fit
+    loss: loss(predictions, targets);  optimizer, epochs, batch_size, dtype, callbacks: as in gn.fit
     validation_fraction: the share of examples held out from the fit; `history_` then has their loss
     patience: end when the validation loss (without validation, the loss) has not fallen for so many epochs, and
         keep the best parameters; None trains all epochs
@@ -57,13 +57,14 @@ class _Estimator:
         optimizer: Optimizer | None = None,
         epochs: int = 200,
         batch_size: int | None = None,
+        dtype: Any = None,
         validation_fraction: float = 0.0,
         patience: int | None = None,
         callbacks: Sequence[Any] = (),
         random_state: int = 0,
     ):
         self.model, self.loss, self.optimizer = model, loss, optimizer
-        self.epochs, self.batch_size = epochs, batch_size
+        self.epochs, self.batch_size, self.dtype = epochs, batch_size, dtype
         self.validation_fraction, self.patience = validation_fraction, patience
         self.callbacks, self.random_state = callbacks, random_state
 
@@ -118,7 +119,7 @@ class _Estimator:
                 f"{self._name}: found 0 feature(s) (shape={tuple(batch.nodes.shape)}) while a minimum of 1 is "
                 "required; give every node at least one number"
             )
-        return batch
+        return batch if self.dtype is None else batch.astype(floating(self._name, self.dtype))
 
     def _train(self, batch: Batch, targets: np.ndarray, width: int, loss: Callable, known: Any = None) -> None:
         """Fit the model, whose output has `width` columns, and keep what training leaves behind."""
@@ -146,8 +147,8 @@ class _Estimator:
         stopping = [] if self.patience is None else [EarlyStopping(self.patience)]
         self.params_, self.history_ = fit(
             model, params, data, targets, loss=loss if self.loss is None else self.loss, optimizer=self.optimizer,
-            epochs=self.epochs, batch_size=self.batch_size, per=self._per, mask=mask, validation=validation,
-            seed=int(self.random_state), callbacks=[*self.callbacks, *stopping],
+            epochs=self.epochs, batch_size=self.batch_size, dtype=self.dtype, per=self._per, mask=mask,
+            validation=validation, seed=int(self.random_state), callbacks=[*self.callbacks, *stopping],
         )  # fmt: skip
         self.model_, self.n_features_in_ = model, int(batch.nodes.shape[1])
 

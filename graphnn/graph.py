@@ -17,6 +17,7 @@ import scipy.sparse
 
 from graphnn import ops
 from graphnn.checks import GraphError, indices, listing, nearest, numbers, rows
+from graphnn.memory import check_room
 from graphnn.ops import SparseMatrix
 from graphnn.ops.sparse import Pattern, group, offsets, ranges
 from graphnn.types import Array, KernelFn
@@ -91,6 +92,8 @@ class Arcs:
         """
         by_receiver, order = self._edges_by_receiver
         starts, sizes = by_receiver.indptr[self.senders], np.diff(by_receiver.indptr)[self.senders]
+        remedy = "a node with p edges in and q out makes p q of them; leave out edges of the largest nodes"
+        check_room("graph.nonbacktracking", (int(sizes.sum()),), np.intp, remedy, copies=2)
         after, before = np.repeat(np.arange(self.n_edges), sizes), order[ranges(starts, sizes)]
         onward = self.senders[before] != self.receivers[after]
         after, before = after[onward], before[onward]
@@ -189,16 +192,20 @@ class Graph(Arcs):
         if isinstance(kernel, str):
             if kernel not in self.kernels:
                 raise KeyError(no_such_kernel("the graph has", kernel, self.kernels))
-            return dense_kernel(self.kernels[kernel])
+            return dense_kernel(self.kernels[kernel], kernel)
         key = memo_key(kernel)
         if key not in self._memo:
-            value = dense_kernel(checked_kernel(kernel(self), kernel, self.n_nodes))
+            value = dense_kernel(checked_kernel(kernel(self), kernel, self.n_nodes), kernel)
             if is_foreign(value):
                 return value
             value = np.array(value, self.dtype)  # a copy: the kernel may have returned an array of the user's
             freeze(value)
             self._memo[key] = value
         return self._memo[key]
+
+    def remembers(self, kernel: KernelFn) -> bool:
+        """Say whether this kernel was computed before, so that it takes neither time nor memory."""
+        return memo_key(kernel) in self._memo
 
     def __getstate__(self) -> dict:
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init} | {"_memo": {}}
@@ -305,9 +312,13 @@ def as_dtype(kernel: Any, dtype: np.dtype) -> Any:
     return kept
 
 
-def dense_kernel(kernel: Any) -> Any:
-    """Return a kernel as a dense array."""
-    return kernel.toarray() if hasattr(kernel, "toarray") else kernel
+def dense_kernel(value: Any, kernel: Any) -> Any:
+    """Return what a kernel gave as a dense array; raises MemoryError, before it is made, where it would not fit."""
+    if not hasattr(value, "toarray"):
+        return value
+    remedy = 'it came sparse: pack(graphs, layout="sparse") leaves it so, and kernel(graph) shows it as it is'
+    check_room(f"kernel {name_of(kernel)}", value.shape, value.dtype, remedy)
+    return value.toarray()
 
 
 def sparse_kernel(kernel: Any, dtype: np.dtype) -> SparseMatrix:

@@ -20,6 +20,7 @@ import scipy.sparse
 from graphnn import ops
 from graphnn.checks import GraphError
 from graphnn.graph import local, name_of, sparse_kernel
+from graphnn.memory import check_room
 from graphnn.ops import SparseMatrix
 from graphnn.types import Array, KernelFn
 
@@ -268,6 +269,7 @@ class Heat(_Setting):
     def __call__(self, graph: Any) -> np.ndarray:
         import scipy.linalg
 
+        check_room(f"kernel {self}", (graph.n_nodes,) * 2, float, "use HeatConv, which never makes it", copies=5)
         return scipy.linalg.expm(-self.t * _constant(self.laplacian, graph).toarray())
 
 
@@ -290,6 +292,7 @@ class PersonalizedPageRank(_Setting):
             raise ValueError(f"PersonalizedPageRank: restart must lie in (0, 1], got {self.restart}")
 
     def __call__(self, graph: Any) -> np.ndarray:
+        check_room(f"kernel {self}", (graph.n_nodes,) * 2, float, "use APPNP, which never makes it", copies=3)
         eye = np.eye(graph.n_nodes)
         return self.restart * np.linalg.solve(eye - (1 - self.restart) * _constant(self.kernel, graph).toarray(), eye)
 

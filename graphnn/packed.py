@@ -13,6 +13,7 @@ from graphnn.checks import GraphError
 from graphnn.graph import (
     Arcs,
     Graph,
+    as_dtype,
     checked_kernel,
     dense_kernel,
     freeze,
@@ -23,6 +24,7 @@ from graphnn.graph import (
     sparse_kernel,
 )
 from graphnn.incoming import Incoming
+from graphnn.memory import check_bytes, check_room, gigabytes
 from graphnn.ops import PaddedBlocks, Segments, SparseMatrix
 from graphnn.ops.sparse import Pattern, offsets, ranges
 from graphnn.types import Array, KernelFn
@@ -214,9 +216,10 @@ class Packed(Arcs):
 
     def _blocks(self, kernel: KernelFn | str) -> list[Array]:
         """Return a kernel as a dense array for each graph."""
+        self._check_room_for_blocks(kernel)
         if isinstance(kernel, str) or self.follows_traces(kernel):
             self._check_follows(kernel)
-            return [dense_kernel(self._value(kernel, i)) for i in range(self.n_graphs)]
+            return [dense_kernel(self._value(kernel, i), kernel) for i in range(self.n_graphs)]
         return [self._block(kernel, i) for i in range(self.n_graphs)]
 
     def _union(self, kernel: KernelFn | str) -> SparseMatrix:
@@ -249,20 +252,40 @@ class Packed(Arcs):
 
     def _padded(self, kernel: KernelFn | str) -> PaddedBlocks:
         """Return a kernel as one array of dense blocks, padded with zeros to the largest graph."""
-        union, sizes = self._form(kernel, "sparse"), self.node_counts
+        sizes = self.node_counts
         n = int(sizes.max(initial=0))
+        remedy = 'every graph is padded to the largest; pack(graphs, layout="sparse") keeps what is not zero'
+        shape = (self.n_graphs, n, n)
+        check_room(f'kernel {name_of(kernel)} in layout "dense"', shape, self.dtype, remedy)
+        union = self._form(kernel, "sparse")
         inside = np.arange(self.n_nodes) - np.repeat(self.node_offsets[:-1], sizes)
         graph = self.node_segments.index
         row, column = union.pattern.rows, union.pattern.indices
         place = (graph[row] * n + inside[row]) * n + inside[column]
         flat = ops.segment_sum(union.values, Segments(place, self.n_graphs * n * n))
-        return PaddedBlocks(flat.reshape((self.n_graphs, n, n)), graph * n + inside)
+        return PaddedBlocks(flat.reshape(shape), graph * n + inside)
 
     def kernel_list(self, kernel: KernelFn | str) -> list[np.ndarray]:
         """Return a kernel as a list of dense NumPy arrays, one for each graph."""
+        self._check_room_for_blocks(kernel)
         if isinstance(kernel, str) and kernel in self.kernels:
-            return [np.asarray(ops.value_of(dense_kernel(block))) for block in self.kernels[kernel]]
+            return [np.asarray(ops.value_of(dense_kernel(block, kernel))) for block in self.kernels[kernel]]
         return [self._block(kernel, i) for i in range(self.n_graphs)]
+
+    def _check_room_for_blocks(self, kernel: KernelFn | str) -> None:
+        """Raise MemoryError where the dense arrays that are yet to be made, one a graph, would not fit together."""
+        if isinstance(kernel, str):
+            missing = [hasattr(block, "toarray") for block in self.kernels.get(kernel, ())]
+        else:
+            missing = [not graph.remembers(kernel) for graph in self.graphs]
+        sizes = self.node_counts[np.flatnonzero(missing)]
+        n_bytes, largest = (sizes.astype(float) ** 2).sum() * self.dtype.itemsize, int(sizes.max(initial=0))
+        what = (
+            f"dense arrays, one a graph and the largest of shape ({largest}, {largest}), take {gigabytes(n_bytes)} "
+            f"in {self.dtype}"
+        )
+        remedy = 'pack(graphs, layout="sparse") keeps what is not zero'
+        check_bytes(f"kernel {name_of(kernel)} as a list", what, n_bytes, remedy)
 
     def product(self, kernel: KernelFn | str, steps: int = 1) -> Array:
         """Return kernel^steps @ (the features as they came in), computed once unless the kernel is traced."""
@@ -358,6 +381,14 @@ class Packed(Arcs):
         packed = Packed(**{**fields, **changes})
         packed.came_with_edges = self.came_with_edges
         return packed
+
+    def astype(self, dtype: np.dtype) -> Packed:
+        """Return these graphs with all their numbers in another floating type; nothing computed so far is kept."""
+        held = {name: getattr(self, name) for name in ("nodes", "edges", "weights", "positions", "globals")}
+        return self.changed(
+            kernels={name: [as_dtype(block, dtype) for block in blocks] for name, blocks in self.kernels.items()},
+            **{name: None if array is None else array.astype(dtype) for name, array in held.items()},
+        )
 
     def keep_edges(self, kept: np.ndarray) -> Packed:
         """Return these graphs with the edges where `kept`, (n_edges,) booleans, is True; nothing computed is kept."""

@@ -14,7 +14,7 @@ PACKAGE = Path(gn.__file__).parent
 
 # A file may import from lower floors only. A folder's name stands for the files in it that have no line.
 FLOORS = {
-    "types": 0, "checks": 0, "initializers": 0,
+    "types": 0, "checks": 0, "initializers": 0, "memory": 0,
     "ops.loops": 0, "ops.threads": 0, "ops.buffers": 0, "ops.passes": 0, "ops.sparse": 1, "ops.arrays": 1,
     "ops.activations": 2, "ops.primitives": 2, "ops.matrix": 2, "ops.jax": 2, "ops.grids": 2, "ops.noise": 2,
     "ops.diffusion": 2, "ops.fused": 2,
@@ -86,6 +86,7 @@ BESIDE = {
     ("optim.parts", "optim.methods"),
     ("optim.parts", "schedules"),
     ("training.run", "training.data"),
+    ("training.room", "training.data"),
     ("training.history", "training.rows"),
     ("training.run", "training.history"),
     ("training.step_size", "training.data"),
@@ -95,6 +96,7 @@ BESIDE = {
     ("training.fit", "training.history"),
     ("training.fit", "training.points"),
     ("training.points", "training.run"),
+    ("training.fit", "training.room"),
     ("training.fit", "training.run"),
     ("training.fit", "training.several"),
     ("training.fit", "training.trust.culprit"),

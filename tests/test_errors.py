@@ -152,7 +152,6 @@ PACK = [
     bad("a layout for a batch", lambda: PLAIN.with_layout("Dense"), ValueError, "layout 'Dense'", "'sparse', 'list', 'dense'"),
     bad("half precision", lambda: gn.pack(graph(), dtype=np.float16), TypeError, "float32 or float64", "float16"),
     bad("whole numbers", lambda: gn.pack(graph(), dtype=int), TypeError, "float32 or float64", "int64"),
-    bad("another type after a layer", lambda: gn.pack(PLAIN.replace(nodes=PLAIN.nodes + 1), dtype=np.float32), TypeError, "fresh from pack", "before the first layer"),
     bad("attributes of a gn.Graph", lambda: gn.pack([graph()], weights="weight"), TypeError, "networkx graphs", "graphs[0] is a gn.Graph"),
     bad("features of other widths", lambda: gn.pack([graph(), graph(nodes=np.ones((3, 5)))]), gn.GraphError, "graphs[1].nodes", "expected shape (3, 2)", "one row per node", "2 columns as in graphs[0]", "got (3, 5)"),
     bad("edges of other widths", lambda: gn.pack([graph(edges=np.ones((2, 3))), graph(edges=np.ones((2, 1)))]), gn.GraphError, "graphs[1].edges", "expected shape (2, 3)", "got (2, 1)"),

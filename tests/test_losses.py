@@ -160,7 +160,10 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=name_of)
 class TestEveryLoss(DerivativeLaws):
-    pass
+    def test_nothing_is_promoted_from_float32(self, case):
+        single = [array.astype(np.float32) for array in case.arrays]
+        value, grads = gn.value_and_grad(lambda arrays: case.function(*arrays))(single)
+        assert {value.dtype, *(g.dtype for g in grads)} == {np.dtype(np.float32)}
 
 
 @pytest.mark.parametrize("name", PLAIN)

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, TypeAlias
+from weakref import ref
 
 import numpy as np
 from autograd.core import VJPNode
 from autograd.tracer import new_box, notrace_primitives
 
-from graphnn.insight.costs import multiply_adds
+from graphnn.insight.costs import expected_seconds, multiply_adds
 from graphnn.ops import SparseMatrix
 from graphnn.types import Array
 
@@ -34,7 +35,9 @@ class Step:
     output: tuple[int, ...]
     multiply_adds: int
     n_bytes: int
+    expected: float  # seconds forward, by rule of thumb
     forward: float
+    array: Callable[[], Any]  # what it made, as long as somebody keeps it
     backward: float = 0.0
 
 
@@ -49,14 +52,17 @@ class Notes:
 
     def step(self, value: Any, fun: Any, args: tuple, end: float) -> Step:
         """Write down a step that has just been computed."""
+        n_bytes = 0 if any(_memory(arg) is _memory(value) for arg in args) else np.asarray(value).nbytes
         step = Step(
             getattr(fun, "__name__", "step").lstrip("_"),
             self.at_work[-1] if self.at_work else None,
             tuple(np.shape(arg) for arg in args if isinstance(arg, (np.ndarray, SparseMatrix))),
             np.shape(value),
             multiply_adds(fun, value, args),
-            0 if any(_memory(arg) is _memory(value) for arg in args) else np.asarray(value).nbytes,
+            n_bytes,
+            expected_seconds(fun, value, args, n_bytes),
             end - self.clock,
+            ref(_memory(np.asarray(value))),
         )
         self.steps.append(step)
         return step

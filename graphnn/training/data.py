@@ -108,11 +108,11 @@ def validation_parts(validation: Sequence[Any], per: str) -> tuple[Any, Any, str
     return validation[0], validation[1], per, validation[2] if len(validation) == 3 else None
 
 
-def make_data(inputs: Any, targets: Any, per: str, mask: Any, who: str) -> Data:
-    """Return inputs and targets made ready, after checking that they go together."""
+def make_data(inputs: Any, targets: Any, per: str, mask: Any, who: str, dtype: np.dtype | None = None) -> Data:
+    """Return inputs and targets made ready, in a floating type, after checking that they go together."""
     if per not in ("graph", "node", "edge"):
         raise ValueError(f"per must be 'graph', 'node' or 'edge' (what a target belongs to), got {per!r}")
-    data = make_inputs(inputs, who)
+    data = make_inputs(inputs, who, dtype)
     wanted, unit = n_examples_of(data), "graph"
     if per != "graph":
         packed = _batch_of(data).packed
@@ -134,7 +134,7 @@ def make_data(inputs: Any, targets: Any, per: str, mask: Any, who: str) -> Data:
         if len(values) != wanted:
             hint = _other_per(data, per, len(values))
             raise ValueError(f"{who}: {wanted} {unit}s but {name} has {len(values)} rows{hint}")
-    made = Data(data, given, per, None if mask is None else _checked_mask(mask, wanted, unit))
+    made = Data(data, in_dtype(given, dtype), per, None if mask is None else _checked_mask(mask, wanted, unit))
     _refuse_infinite(made, "validation " if who == "validation" else "")
     return made
 
@@ -239,15 +239,31 @@ def _other_per(data: Any, per: str, length: int) -> str:
     return f"; for one per {fits[0]} pass per={fits[0]!r}" if fits else ""
 
 
-def make_inputs(inputs: Any, who: str) -> Any:
-    """Return inputs as a batch, an array, or a dict of such with the same number of examples."""
+def make_inputs(inputs: Any, who: str, dtype: np.dtype | None = None) -> Any:
+    """Return inputs as a batch, an array, or a dict of such with the same number of examples, in a floating type."""
     if isinstance(inputs, dict):
-        made = {name: as_input(part) for name, part in inputs.items()}
+        made = {name: in_dtype(as_input(part), dtype) for name, part in inputs.items()}
         lengths = {name: n_examples_of(part) for name, part in made.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"{who}: every part must have the same number of examples, got {lengths}")
         return made
-    return as_input(inputs)
+    return in_dtype(as_input(inputs), dtype)
+
+
+def in_dtype(value: Any, dtype: np.dtype | None) -> Any:
+    """Return a batch, an array, a number, or a dict of such with what is floating in another type; None keeps it.
+
+    >>> in_dtype({"a": np.ones(1), "classes": np.array([0, 1])}, np.dtype("float32"))
+    {'a': array([1.], dtype=float32), 'classes': array([0, 1])}
+    """
+    if dtype is None:
+        return value
+    if isinstance(value, dict):
+        return {name: in_dtype(part, dtype) for name, part in value.items()}
+    if isinstance(value, float):  # Python's own, which counts as float64 once a step has been added to it
+        return dtype.type(value)
+    kind = getattr(getattr(value, "dtype", None), "kind", "")
+    return value.astype(dtype) if kind == "f" and value.dtype != dtype else value
 
 
 def n_examples_of(inputs: Any) -> int:

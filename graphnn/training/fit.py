@@ -21,7 +21,7 @@ import numpy as np
 from graphnn import ops
 from graphnn.autodiff import Tape
 from graphnn.batch import Batch
-from graphnn.checks import INTERRUPTED
+from graphnn.checks import INTERRUPTED, floating
 from graphnn.layer import Layer, names_read
 from graphnn.losses import mean_squared_error
 from graphnn.ops.buffers import release_memory
@@ -29,6 +29,7 @@ from graphnn.optim import Optimizer, adam, step_sizes
 from graphnn.training.data import (
     Data,
     first_target,
+    in_dtype,
     make_data,
     make_inputs,
     n_examples_of,
@@ -38,6 +39,7 @@ from graphnn.training.data import (
 )
 from graphnn.training.history import History
 from graphnn.training.points import Callbacks
+from graphnn.training.room import check_training
 from graphnn.training.run import Loss, Run, moving, number
 from graphnn.training.several import per_loss
 from graphnn.training.trust.culprit import all_finite, gradient_diverged, loss_diverged, squares, validation_diverged
@@ -55,6 +57,7 @@ def steps(
     optimizer: Optimizer | Mapping[str, Optimizer] | None = None,
     epochs: int = 100,
     batch_size: int | None = None,
+    dtype: Any = None,
     per: str = "graph",
     mask: Any = None,
     validation: Sequence[Any] | None = None,
@@ -75,8 +78,8 @@ def steps(
     (3, [0.0])
     """
     run, ask = _prepare(
-        model, params, inputs, targets, loss, optimizer, epochs, batch_size, per, mask, validation, metrics, seed,
-        callbacks,
+        model, params, inputs, targets, loss, optimizer, epochs, batch_size, dtype, per, mask, validation, metrics,
+        seed, callbacks,
     )  # fmt: skip
     return _loop(run, ask)
 
@@ -91,6 +94,7 @@ def fit(
     optimizer: Optimizer | Mapping[str, Optimizer] | None = None,
     epochs: int = 100,
     batch_size: int | None = None,
+    dtype: Any = None,
     per: str = "graph",
     mask: Any = None,
     validation: Sequence[Any] | None = None,
@@ -107,6 +111,8 @@ def fit(
     optimizer: adam(0.01) when None; with several losses it moves along the sum of their gradients, unless it is a dict
         of optimisers by the losses' names (see `per_loss`)
     batch_size: graphs in a mini-batch; None takes all of them in every step
+    dtype: "float32" or "float64", to train in whatever came: inputs, targets and parameters are converted once, and
+        what comes back has it. float32 takes half of the memory and less time. None keeps what comes in
     mask: booleans, which targets count: with per="node" the labelled nodes
     validation: (inputs, targets) or (inputs, targets, mask), evaluated after every epoch
     metrics: {name: metric(predictions, targets)}, evaluated after every epoch; also called with mask= if there is
@@ -119,7 +125,8 @@ def fit(
     A Rescale layer in the model is set from the training targets first. The dict may hold more than the model reads:
     floating extras get the gradient of the loss, anything else passes through as it is. KeyError is raised for a
     name that looks like a misspelt one of the model. A loss or gradient that is not finite stops the training with
-    TrainingDiverged, which names the step, the first parameter or layer and the graph concerned. A training that runs
+    TrainingDiverged, which names the step, the first parameter or layer and the graph concerned. A training step that
+    would not fit in memory is refused before the first, by a MemoryError that names the largest array. One that runs
     but does not learn is told of by a TrainingWarning with its cause and a remedy, also in history.findings; see
     `diagnose`. Ctrl-C ends the training with what has been learned so far; history.stopped says so.
 
@@ -131,8 +138,8 @@ def fit(
     ([[2.0]], [1.0])
     """
     learned = _to_the_end(*_prepare(
-        model, params, inputs, targets, loss, optimizer, epochs, batch_size, per, mask, validation, metrics, seed,
-        callbacks,
+        model, params, inputs, targets, loss, optimizer, epochs, batch_size, dtype, per, mask, validation, metrics,
+        seed, callbacks,
     ))  # fmt: skip
     release_memory()  # what was packed for this training is gone by now
     return learned
@@ -149,8 +156,10 @@ def _to_the_end(run: Run, ask: Callbacks) -> tuple[Params, History]:
     return run.params, run.history
 
 
-def predict(model: Layer, params: Params, inputs: Any, batch_size: int | None = None) -> Any:
+def predict(model: Layer, params: Params, inputs: Any, batch_size: int | None = None, dtype: Any = None) -> Any:
     """Return the model's output for all inputs, in evaluation mode; with `batch_size` a mini-batch at a time.
+
+    dtype: "float32" or "float64", to compute in whatever came in, as in `fit`
 
     The output is an array, or a tuple or dict of arrays.
 
@@ -159,7 +168,8 @@ def predict(model: Layer, params: Params, inputs: Any, batch_size: int | None = 
     >>> predict(Dense(1), Dense(1).init(0, x), x, batch_size=2).shape
     (5, 1)
     """
-    data = make_inputs(inputs, "inputs")
+    dtype = None if dtype is None else floating("predict", dtype)
+    data, params = make_inputs(inputs, "inputs", dtype), in_dtype(params, dtype)
     n = n_examples_of(data)
     _check_batch_size(batch_size)
     if batch_size is None or n <= batch_size:
@@ -186,7 +196,7 @@ def _join(parts: list[Any]) -> Any:
 def _prepare(
     model: Layer, params: Params, inputs: Any, targets: Any, loss: Loss | Mapping[str, Loss],
     optimizer: Optimizer | Mapping[str, Optimizer] | None, epochs: int,
-    batch_size: int | None, per: str, mask: Any, validation: Sequence[Any] | None,
+    batch_size: int | None, dtype: Any, per: str, mask: Any, validation: Sequence[Any] | None,
     metrics: Mapping[str, Callable] | None, seed: int, callbacks: Sequence[Any],
 ) -> tuple[Run, Callbacks]:  # fmt: skip
     """Return a run that has not begun, and its callbacks, after a check of all that `fit` is given."""
@@ -210,8 +220,10 @@ def _prepare(
         raise ValueError(f"epochs must be 0 or more, got {epochs}")
     ask = Callbacks(callbacks)
 
-    data = make_data(inputs, targets, per, mask, "inputs")
-    held_out = None if validation is None else make_data(*validation_parts(validation, per), "validation")
+    dtype = None if dtype is None else floating("fit", dtype)
+    data = make_data(inputs, targets, per, mask, "inputs", dtype)
+    held_out = None if validation is None else make_data(*validation_parts(validation, per), "validation", dtype)
+    params = in_dtype(dict(params), dtype)
     masks = [part.mask for part in (data, held_out) if part is not None and part.mask is not None]
     if masks:
         for who, function in (loss if isinstance(loss, dict) else {"": loss}).items():
@@ -220,6 +232,7 @@ def _prepare(
         for name, metric in metrics.items():
             _refuse_without_mask(f"the metric {name!r}", metric)
 
+    check_training(model, params, data, batch_size)
     run = Run(
         model,
         params,

@@ -118,6 +118,7 @@ def lr_find(
     loss: Loss = mean_squared_error,
     optimizer: Optimizer | None = None,
     batch_size: int | None = None,
+    dtype: Any = None,
     per: str = "graph",
     mask: Any = None,
     smallest: float = 1e-6,
@@ -136,7 +137,7 @@ def lr_find(
     Both are looked for before the loss first rises a twentieth above where it began: what it falls to later is luck. It
     is a place to begin: a long training, or one with a falling schedule, may gain by a factor of 3 in either direction.
 
-    model, params, inputs, targets, loss, batch_size, per, mask: as for `fit`; the parameters given are not changed
+    model, params, inputs, targets, loss, batch_size, dtype, per, mask: as for `fit`; the parameters given stay
     optimizer: adam() when None; its step sizes are numbers, and several, of `per_module`, keep their ratio: the sweep
     and the suggestion are then of the largest
 
@@ -173,7 +174,7 @@ def lr_find(
 
     training = steps(
         model, params, inputs, targets, loss=loss, optimizer=with_step_sizes(optimizer, swept), epochs=n_steps,
-        batch_size=batch_size, per=per, mask=mask, seed=seed,
+        batch_size=batch_size, dtype=dtype, per=per, mask=mask, seed=seed,
     )  # fmt: skip
     with np.errstate(all="ignore"):  # it is trained until it breaks
         first, *rest = _losses(training, n_steps) or [math.nan]

@@ -13,6 +13,7 @@ import numpy as np
 
 from graphnn.checks import GraphError, numbers
 from graphnn.graph import Graph
+from graphnn.memory import check_room
 from graphnn.ops.sparse import MOST
 from graphnn.types import Array
 
@@ -76,6 +77,8 @@ def radius_graph(points: Array, radius: float, nodes: Any = None) -> Graph:
             f"radius_graph: radius {radius:g} makes {count} edges of {len(places)} points, more than {MOST}; "
             "take a smaller one, or knn_graph"
         )
+    who = f"radius_graph: radius {radius:g} joins {len(places)} points by {count} edges"
+    check_room(who, (count,), np.intp, "take a smaller one, or knn_graph", copies=4)
     one, other = tree.query_pairs(reach * ROUNDING, output_type="ndarray").reshape(-1, 2).T
     near = np.sqrt(((places[one] - places[other]) ** 2).sum(axis=1)) <= reach
     one, other = one[near], other[near]

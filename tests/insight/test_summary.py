@@ -9,8 +9,9 @@ import pytest
 import scipy.sparse
 
 import graphnn as gn
-from graphnn.insight.costs import multiply_adds
-from graphnn.ops import Segments, primitives
+from graphnn.insight import costs
+from graphnn.insight.costs import expected_seconds, multiply_adds, order_of
+from graphnn.ops import Segments, matrix, primitives
 
 # A triangle with both directions: 6 arcs, 9 with loops. Features have 2 columns.
 triangle = gn.Graph(np.arange(6.0).reshape(3, 2), senders=[0, 1, 2, 1, 2, 0], receivers=[1, 2, 0, 0, 1, 2])
@@ -121,6 +122,56 @@ def test_parameters_that_are_given_are_used_and_wrong_ones_refused():
 def test_the_last_line_adds_up():
     model = gn.Sequential(gn.Dense(4), gn.SumPool())
     assert model.summary([triangle, triangle]).total == (
-        "12 parameters, 72 multiply-adds, 256 B, for 2 graphs, 6 nodes, 12 edges"
+        "12 parameters, 72 multiply-adds, 256 B, about 0.01 ms forward and 0.03 ms a training step, "
+        "for 2 graphs, 6 nodes, 12 edges"
     )
     assert gn.Dense(1).summary(np.ones((2, 2))).total.endswith("for an array (2, 2)")
+
+
+@pytest.mark.parametrize(
+    ("ms", "order"),
+    [(0, 0), (0.0017, 0.001), (0.0018, 0.003), (0.0056, 0.003), (0.0057, 0.01), (0.01, 0.01), (0.9, 1), (1.0, 1),
+     (1.7, 1), (1.8, 3), (5.6, 3), (5.7, 10), (17, 10), (18, 30), (2e5, 3e5)],
+)  # fmt: skip
+def test_a_time_is_rounded_to_one_or_three_times_a_power_of_ten(ms, order):
+    assert order_of(1e-3 * ms) == order
+
+
+KERNEL = gn.pack(triangle).packed.operator(gn.kernels.adjacency)
+WEIGHT, BIAS = np.ones((2, 4)), np.zeros(4)
+
+
+@pytest.mark.parametrize(
+    ("step", "out", "args", "dense", "loose"),
+    [
+        (primitives.dot, (5, 2), (np.ones((5, 3)), np.ones((3, 2))), 30, 0),
+        (anp.einsum, (5, 2), ("ij,jk->ik", np.ones((5, 3)), np.ones((3, 2))), 30, 0),
+        (matrix.conv, (3, 4), (triangle.nodes, WEIGHT, BIAS, KERNEL, gn.relu), N * D * 4, ARCS * 4),
+        (matrix.conv, (3, 4), (KERNEL, np.ones((3, 4)), BIAS, KERNEL, gn.relu), 0, (ARCS + ARCS) * 4),
+        (primitives.segment_sum, (2, 3), (np.ones((7, 3)), Segments(np.zeros(7, int), 2)), 0, 21),
+        (anp.tanh, (4,), (np.ones(4),), 0, 0),
+    ],
+)  # fmt: skip
+def test_the_time_to_expect_is_that_of_the_products_the_rest_the_memory_and_the_step(step, out, args, dense, loose):
+    wanted = dense / 15e9 + loose / 1.5e9 + 800 / 4e9 + 5e-6
+    assert expected_seconds(step, np.zeros(out), args, 800) == pytest.approx(wanted, rel=1e-12)
+    assert multiply_adds(step, np.zeros(out), args) == dense + loose
+
+
+def test_the_rates_are_those_that_the_docstring_tells():
+    told = gn.Layer.summary.__doc__
+    assert (costs.DENSE_RATE, costs.LOOSE_RATE, costs.BYTE_RATE, costs.OVERHEAD) == (15e9, 1.5e9, 4e9, 5e-6)
+    assert "15e9 multiply-adds a second in products of dense\n" in told
+    assert "arrays, 1.5e9 in all others, 4 GB a second, 5 microseconds a step" in told
+
+
+def test_the_order_of_the_time_stands_behind_every_layer_and_below_all():
+    x = np.ones((2000, 500))
+    model = gn.Sequential(gn.Dense(1000), gn.Lambda(gn.relu), gn.Dropout(0.5), gn.Dense(1))
+    table = model.summary(x)
+    product = 2000 * 500 * 1000 / 15e9 + 2000 * 1000 * 8 / 4e9 + 5e-6  # 71 ms
+    activation = 2000 * 1000 * 8 / 4e9 + 5e-6  # 4 ms
+    last = 2000 * 1000 / 15e9 + 2000 * 8 / 4e9 + 5e-6  # 0.14 ms
+    assert table.column("about ms") == tuple(map(order_of, (product, activation, 0, last))) == (100, 3, 0, 0.1)
+    assert str(table).splitlines()[0].endswith("multiply-adds     bytes  about ms")
+    assert ", about 100 ms forward and 300 ms a training step, for an array (2000, 500)" in table.total
