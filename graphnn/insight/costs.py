@@ -62,12 +62,12 @@ def _sampled_product(out: Any, a: Any, x: Any, pattern: Any, by_head: bool) -> i
     return pattern.n_entries * math.prod(x.shape[1:])
 
 
+def _arrivals(out: Any, h: Any, more: Any, messages: Any, receivers: Any) -> int:
+    return np.size(messages)
+
+
 def _sum(out: Any, x: Any, *rest: Any) -> int:
     return np.size(x)
-
-
-def _result(out: Any, *rest: Any) -> int:
-    return np.size(out)
 
 
 def _einsum(out: Any, subscripts: Any, *operands: Any) -> int:
@@ -112,7 +112,7 @@ LOOSE: dict[Any, Cost] = {
     # sums
     primitives.segment_sum: _sum,
     primitives.segment_softmax: _sum,
-    fused.pair_softmax: _result,
+    fused.arrivals: _arrivals,
     primitives.segment_logsumexp: _sum,
     primitives.softmax: _sum,
     primitives.log_softmax: _sum,

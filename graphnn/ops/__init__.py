@@ -318,9 +318,9 @@ def pair_softmax(receiver: Array, sender: Array, receivers: Segments, senders: S
     >>> pair_softmax(np.zeros((2, 1)), np.array([[5.0], [5.0]]), *ends)[:, 0]
     array([0.5, 0.5])
     """
-    if is_jax(receiver, sender) or not _alike(receiver, sender):
+    if is_jax(receiver, sender) or slope < 0 or not _alike(receiver, sender):
         return segment_softmax(leaky_relu(gather(receiver, receivers) + gather(sender, senders), slope), receivers)
-    return fused.pair_softmax(receiver, sender, receivers, senders, slope)
+    return segment_softmax(fused.pair_logits(receiver, sender, receivers, senders, slope), receivers)
 
 
 def stretched(x: Array, more: Array) -> Array:

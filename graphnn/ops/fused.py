@@ -27,9 +27,7 @@ from graphnn.ops.primitives import (
     put,
     repeat_row,
     segment_sum,
-    shift,
     softmax,
-    softmax_slope,
 )
 from graphnn.types import Array
 
@@ -182,45 +180,37 @@ def arrivals(h: np.ndarray, more: np.ndarray, messages: np.ndarray, receivers: S
 # ---- attention ------------------------------------------------------------------------------------------------------
 
 
-def _pair_slope(g: Array, pair: np.ndarray, slope: float) -> Array:
-    """Return g times the slope of leaky_relu at these numbers, as `activations.leaky_relu` has it: 0 at 0."""
-    return g * ((pair > 0) + pair.dtype.type(slope) * (pair < 0))
+def _slope_of_leaky(ans: Array, args: tuple) -> tuple[np.ndarray, tuple]:
+    """Keep of leaky_relu(x, slope), for a slope from 0 up, what it is steep: 1, slope, and 0 at 0."""
+    out, slope = value_of(ans), args[-1]
+    steep = (out < 0) * out.dtype.type(slope)
+    steep += out > 0
+    return steep, args
 
 
-def _paired(receiver: Array, sender: Array, receivers: Segments, senders: Segments) -> np.ndarray:
-    pair = value_of(receiver).take(receivers.index, axis=0)
-    pair += value_of(sender).take(senders.index, axis=0)
-    return pair
-
-
-def _pair_softmax_pull(g: Array, argnums: Sequence[int], ans: Array, args: tuple) -> list[Array]:
-    *ends, slope = args
-    g = _pair_slope(softmax_slope(g, ans, args[2]), _paired(*ends), slope)
+def _pair_pull(g: Array, argnums: Sequence[int], steep: np.ndarray, args: tuple) -> list[Array]:
+    g = g * steep
     return [segment_sum(g, args[2 + argnum]) for argnum in argnums]
 
 
-def _pair_softmax_push(argnums: Sequence[int], tangents: Sequence[Array], ans: Array, args: tuple) -> Array:
-    *ends, slope = args
-    parts = [gather(tangent, args[2 + argnum]) for argnum, tangent in zip(argnums, tangents, strict=True)]
-    return softmax_slope(_pair_slope(add_all(parts), _paired(*ends), slope), ans, args[2])
+def _pair_push(argnums: Sequence[int], tangents: Sequence[Array], steep: np.ndarray, args: tuple) -> Array:
+    return steep * add_all([gather(t, args[2 + argnum]) for argnum, t in zip(argnums, tangents, strict=True)])
 
 
-@differentiable(_pair_softmax_pull, _pair_softmax_push)
-def pair_softmax(
+@differentiable(_pair_pull, _pair_push, _slope_of_leaky)
+def pair_logits(
     receiver: np.ndarray, sender: np.ndarray, receivers: Segments, senders: Segments, slope: float
 ) -> np.ndarray:
-    """Return the softmax over the arcs into each node of leaky_relu(receiver_i + sender_j, slope) for arcs j -> i.
+    """Return leaky_relu(receiver_i + sender_j, slope) for arcs j -> i and a slope from 0 up.
 
     receiver, sender: (n_nodes, heads)  ->  (n_arcs, heads)
     """
-    out = _paired(receiver, sender, receivers, senders)
+    out = receiver.take(receivers.index, axis=0)
+    out += sender.take(senders.index, axis=0)
     below = below_zero(out)
     below *= slope
     above_zero(out, out)
     out += below
-    out -= shift(out, receivers)
-    np.exp(out, out=out)
-    out /= segment_sum(out, receivers).take(receivers.index, axis=0)
     return out
 
 

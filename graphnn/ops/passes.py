@@ -50,7 +50,8 @@ def _against_zero(function: np.ufunc, x: np.ndarray, out: np.ndarray | None) -> 
 
     def part(start: int, stop: int) -> None:
         whole = stop - (stop - start) % LONG
-        function(numbers[start:whole].reshape(-1, LONG), zeros, out=results[start:whole].reshape(-1, LONG))
+        if whole > start:
+            function(numbers[start:whole].reshape(-1, LONG), zeros, out=results[start:whole].reshape(-1, LONG))
         function(numbers[whole:stop], zeros[: stop - whole], out=results[whole:stop])
 
     _shared(x.size, x.size, part)

@@ -368,7 +368,11 @@ def _segment_softmax_push(argnums: Sequence[int], tangents: Sequence[Array], ans
     return softmax_slope(tangents[0], ans, args[1])
 
 
-@differentiable(_segment_softmax_pull, _segment_softmax_push)
+def _result_alone(ans: Array, args: tuple) -> tuple[Array, tuple]:
+    return ans, (None, *args[1:])
+
+
+@differentiable(_segment_softmax_pull, _segment_softmax_push, _result_alone)
 def segment_softmax(x: np.ndarray, segments: Segments) -> np.ndarray:
     """Return exp(x) over the sum of exp(x) in its segment, shifted by a maximum. Same shape as x."""
     out = x - shift(x, segments)

@@ -260,16 +260,11 @@ def sampled_product(pattern: Pattern, g: np.ndarray, x: np.ndarray, by_head: boo
     out = np.empty((n_entries, heads), np.result_type(g, x))
     ones, some = np.ones(width, out.dtype), max(1, SOME // max(1, heads * width))
 
-    def blocks(first: int, last: int) -> None:
-        for start in range(first * some, min(last * some, n_entries), some):
-            part = slice(start, start + some)
-            both = g.take(pattern.rows[part], axis=0).astype(out.dtype, copy=False)
-            both *= x.take(pattern.indices[part], axis=0)
-            np.matmul(both.reshape(len(both) * heads, width), ones, out=out[part].reshape(-1))
-
-    count = -(-n_entries // some)
-    workers = get_threads() if out.size * width >= LARGE // 4 else 1
-    share(list(itertools.pairwise(count * k // workers for k in range(workers + 1))), blocks)
+    for start in range(0, n_entries, some):
+        part = slice(start, start + some)
+        both = g.take(pattern.rows[part], axis=0).astype(out.dtype, copy=False)
+        both *= x.take(pattern.indices[part], axis=0)
+        np.matmul(both.reshape(len(both) * heads, width), ones, out=out[part].reshape(-1))
     return out if by_head else out[:, 0]
 
 
