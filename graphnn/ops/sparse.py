@@ -17,10 +17,11 @@ import scipy.sparse
 from graphnn.ops.buffers import empty
 from graphnn.ops.loops import add_product, add_turned_product
 from graphnn.ops.passes import fill_rows
-from graphnn.ops.threads import get_threads, share
+from graphnn.ops.threads import get_threads, share_rounds
 
 MOST = np.iinfo(np.int32).max  # SciPy's loops count entries in 32 bits
 LARGE = 2_000_000  # entries times columns from which a second thread is worth its call, 12 us or, on busy cores, 60
+PIECES = 16  # of the rows for each thread, at most: one that lags behind does fewer of them
 SOME = 2**16  # numbers brought together at a time, where a product is made at the entries of a pattern only
 CACHED = 12 * 2**20  # bytes of x in one block of columns: it stays in cache while rows are gathered from it at random
 
@@ -239,12 +240,16 @@ def _multiply_large(out: np.ndarray, begin: np.ndarray | None, entries: Entries,
     else:
         indices, values, parts = pattern.indices, entries.values, [(0, len(x), pattern.indptr)]
 
-    def rows(first: int, last: int) -> None:
-        _begin(out[first:last], begin if begin is None or begin.ndim < 2 else begin[first:last])
-        for left, right, indptr in parts:
-            add_product(indptr[first : last + 1], indices, values, x[left:right], out[first:last])
+    def rows(block: int, first: int, last: int) -> None:
+        if block == 0:
+            _begin(out[first:last], begin if begin is None or begin.ndim < 2 else begin[first:last])
+        left, right, indptr = parts[block]
+        add_product(indptr[first : last + 1], indices, values, x[left:right], out[first:last])
 
-    share(pattern.pieces(get_threads()), rows)
+    threads = get_threads()
+    most = PIECES * threads if threads > 1 else 1
+    worth = pattern.n_entries * x.shape[1] // (LARGE // 4 + 1)
+    share_rounds(pattern.pieces(min(most, max(threads, worth))), len(parts), rows)
 
 
 def sampled_product(pattern: Pattern, g: np.ndarray, x: np.ndarray, by_head: bool = False) -> np.ndarray:

@@ -143,6 +143,38 @@ def share(pieces: Sequence[tuple[int, int]], work: Callable[[int, int], None]) -
         future.result()
 
 
+def share_rounds(pieces: Sequence[tuple[int, int]], rounds: int, work: Callable[[int, int, int], None]) -> None:
+    """Call work(round, start, stop) for every piece in every round: a piece's rounds in order, and one at a time.
+
+    Who has time takes the next piece, one that is behind the others first. So no thread waits for another that has lost
+    its core to some other job, or to BLAS, whose threads keep theirs busy for a while after a product.
+
+    >>> done = []
+    >>> share_rounds([(0, 2), (2, 5)], 2, lambda round_, start, stop: done.append((round_, start)))
+    >>> sorted(done)
+    [(0, 0), (0, 2), (1, 0), (1, 2)]
+    """
+    done, taken, lock = [0] * len(pieces), [False] * len(pieces), threading.Lock()
+
+    def take() -> int | None:
+        with lock:
+            free = [i for i in range(len(pieces)) if done[i] < rounds and not taken[i]]
+            if not free:
+                return None
+            i = min(free, key=done.__getitem__)
+            taken[i] = True
+            return i
+
+    def worker(number: int, stop: int) -> None:
+        while (i := take()) is not None:
+            work(done[i], *pieces[i])
+            with lock:
+                done[i] += 1
+                taken[i] = False
+
+    share([(number, number + 1) for number in range(min(get_threads(), len(pieces)))], worker)
+
+
 def _submitted(futures: list[Future], work: Callable[[int, int], None], piece: tuple[int, int], size: int) -> bool:
     """Give a piece to the pool and say whether it was taken."""
     try:

@@ -7,6 +7,7 @@ import multiprocessing
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -119,6 +120,56 @@ def test_runs_of_rows_cover_all_rows_once_and_hold_about_as_many_entries():
         assert max(held) - min(held) < 60
     lonely = sparse.Pattern(np.array([0, 9, 9]), np.zeros(9), (2, 1))
     assert lonely.pieces(4) in ([(0, 1), (1, 2)], [(0, 2)])
+
+
+@pytest.fixture
+def three():
+    gn.set_threads(3)
+    yield
+    gn.set_threads(None)
+
+
+@pytest.mark.usefixtures("three")
+def test_rounds_of_a_piece_come_in_order_and_one_at_a_time_whoever_lags():
+    pieces, seen, inside = [(k, k + 1) for k in range(7)], {k: [] for k in range(7)}, set()
+    rng = np.random.default_rng(0)
+    naps = rng.random((5, 7)) * 2e-3
+
+    def work(number, start, stop):
+        assert start not in inside
+        inside.add(start)
+        time.sleep(naps[number, start])
+        inside.remove(start)
+        seen[start].append(number)
+
+    at_once.share_rounds(pieces, 5, work)
+    assert seen == {k: list(range(5)) for k in range(7)}
+
+
+@pytest.mark.usefixtures("three")
+def test_a_thread_that_lost_its_core_is_not_waited_for():
+    stuck, others = threading.Event(), []
+
+    def work(number, start, stop):
+        if (number, start) == (0, 0):
+            assert stuck.wait(timeout=30)
+        else:
+            others.append((number, start))
+            if len(others) == 2 * 5:
+                stuck.set()
+
+    at_once.share_rounds([(k, k + 1) for k in range(6)], 2, work)
+    assert sorted(others) == sorted([(r, k) for r in range(2) for k in range(6) if (r, k) != (0, 0)])
+
+
+@pytest.mark.usefixtures("three")
+def test_what_a_piece_raises_comes_through():
+    def work(number, start, stop):
+        if (number, start) == (1, 2):
+            raise FloatingPointError("piece 2")
+
+    with pytest.raises(FloatingPointError, match="piece 2"):
+        at_once.share_rounds([(k, k + 1) for k in range(4)], 3, work)
 
 
 # ---- the two loops --------------------------------------------------------------------------------------------------
