@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from graphnn.ops.buffers import empty
-from graphnn.ops.threads import get_threads, share
+from graphnn.ops.threads import get_threads, share_rounds
 
 LONG = 8192  # numbers in a row long enough that starting NumPy's loop for it costs nothing
 NARROW = 32  # columns up to which rows are worth being put beside each other
 BLOCK = 2**16  # numbers that stay in cache from one pass to the next
 LARGE = 2**20  # numbers from which a second thread is worth its call
+PIECES = 4  # for each thread: one that lags behind does fewer of them
 
 _ZEROS = {np.dtype(kind): np.zeros(LONG, kind) for kind in (np.float32, np.float64)}
 
@@ -117,10 +118,11 @@ def _shared(size: int, block: int, part: Callable[[int, int], None]) -> None:
     if size < LARGE:
         part(0, size)
         return
-    cuts = [size * k // get_threads() for k in range(get_threads() + 1)]
+    pieces = PIECES * get_threads()
+    cuts = [size * k // pieces for k in range(pieces + 1)]
 
-    def run(start: int, stop: int) -> None:
+    def run(_: int, start: int, stop: int) -> None:
         for first in range(start, stop, block):
             part(first, min(first + block, stop))
 
-    share(list(itertools.pairwise(cuts)), run)
+    share_rounds(list(itertools.pairwise(cuts)), 1, run)
