@@ -152,12 +152,13 @@ def _refuse_unless_scalar(value: Any, name: str) -> None:
 
 
 def _separate(grads: list[Any]) -> list[Any]:
-    """Return the gradients with no array in two places, so that changing one in place leaves the others alone."""
+    """Return the gradients with no memory in two places, so that changing one in place leaves the others alone."""
     seen: set[int] = set()
     for i, g in enumerate(grads):
-        if id(g) in seen and not isbox(g):
+        owner = g if getattr(g, "base", None) is None else g.base  # NumPy's views refer to what they are a view of
+        if id(owner) in seen and not isbox(g):
             grads[i] = np.array(g)
-        seen.add(id(g))
+        seen.add(id(owner))
     return grads
 
 

@@ -212,14 +212,29 @@ def _stack_nodes(graphs: Sequence[Graph], dtype: np.dtype) -> Any:
     if not graphs:
         return np.zeros((0, 0), dtype)
     features = [graphs[i].nodes for i in _telling(graphs, "nodes")]
+    if any(isinstance(h, SparseMatrix) and not h.is_constant for h in features):
+        return _stack_traced(
+            [h if isinstance(h, SparseMatrix) else SparseMatrix.from_scipy(h) for h in features], dtype
+        )
     if any(isinstance(h, SparseMatrix) for h in features):
         parts = [h.toscipy() if isinstance(h, SparseMatrix) else scipy.sparse.csr_array(h) for h in features]
         return SparseMatrix.from_scipy(scipy.sparse.vstack(parts, format="csr"), dtype)
     return _joined(features, dtype)
 
 
+def _stack_traced(parts: Sequence[SparseMatrix], dtype: np.dtype) -> SparseMatrix:
+    """Return sparse features under each other whose numbers may be traced, and stay so."""
+    starts = np.cumsum([0] + [part.shape[0] for part in parts])
+    return SparseMatrix.from_entries(
+        np.concatenate([part.pattern.rows + start for part, start in zip(parts, starts, strict=False)]),
+        np.concatenate([part.pattern.indices for part in parts]),
+        ops.concatenate([part.values for part in parts]).astype(dtype),
+        (int(starts[-1]), parts[0].shape[1]),
+    )
+
+
 def _joined(arrays: Sequence[np.ndarray], dtype: np.dtype) -> np.ndarray:
-    joined = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+    joined = arrays[0] if len(arrays) == 1 else ops.concatenate(arrays)
     return joined.astype(dtype, copy=False)
 
 

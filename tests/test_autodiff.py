@@ -518,3 +518,15 @@ def test_changing_one_gradient_in_place_leaves_the_others_alone():
 
 def test_a_penalty_on_a_plain_number():
     assert float(gn.grad(lambda p: gn.l2_penalty(p, 0.5))({"temperature": 3.0})["temperature"]) == 3.0
+
+
+@pytest.mark.parametrize("reshape", [anp.reshape, ops.reshape], ids=["autograd", "ours"])
+def test_gradients_that_are_views_of_each_other_are_taken_apart(reshape):
+    def loss(p):
+        return ops.sum((reshape(p["a"], (4,)) + p["b"] + reshape(p["c"], (4,))) ** 2)
+
+    grads = gn.grad(loss)({"a": np.ones((2, 2)), "b": np.ones(4), "c": np.ones((4, 1))})
+    grads["a"] *= 0
+    grads["c"] *= 2
+    assert grads["b"].tolist() == [6.0] * 4
+    assert grads["c"].ravel().tolist() == [12.0] * 4

@@ -494,3 +494,21 @@ def test_no_graph_takes_the_room_of_the_largest():
     entries = kernel.values.nbytes + kernel.pattern.indices.nbytes + kernel.pattern.indptr.nbytes
     assert entries < 3e6 < 0.03 * 8 * len(sizes) * 97**2
     assert len(pickle.dumps(batch)) < 2 * numbers(batch)  # and no graph of networkx with it
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_traced_sparse_features_keep_their_trace_when_packed(count):
+    pattern = gn.ops.SparseMatrix.from_entries(np.array([0, 0, 1]), np.array([1, 0, 1]), np.ones(3), (2, 2))
+    model, dense = gn.GraphConv(3, gn.tanh), gn.Graph(np.ones((2, 2)), senders=[0, 1], receivers=[1, 0])
+    params = model.init(0, dense)
+
+    def total(values, sparse):
+        nodes = pattern.with_values(values)
+        graph = gn.Graph(nodes if sparse else nodes.toarray(), senders=[0, 1], receivers=[1, 0])
+        batch = gn.pack([graph, dense, graph][:count])
+        return gn.ops.sum(model(params, batch).nodes ** 2)
+
+    values = np.array([0.5, -1.0, 2.0])
+    found, wanted = (gn.grad(total)(values, sparse) for sparse in (True, False))
+    assert abs(wanted).min() > 0
+    np.testing.assert_allclose(found, wanted, rtol=1e-12)

@@ -187,9 +187,14 @@ class PaddedBlocks:
 
 
 def _alike(*arrays: Array | None) -> bool:
-    """Say whether the arrays have one dtype, which the fused primitives rely on to add in place."""
-    dtypes = {value_of(array).dtype for array in arrays if array is not None}
-    return len(dtypes) == 1
+    """Say whether the arrays have one floating dtype, which the fused primitives rely on to work in place."""
+    dtypes = {getattr(value_of(array), "dtype", None) for array in arrays if array is not None}
+    return len(dtypes) == 1 and getattr(dtypes.pop(), "kind", "") in ("f", "c")
+
+
+def _fits(bias: Array | None, *shapes: tuple[int, ...]) -> bool:
+    """Say whether a bias has one of these shapes; one that is to be spread is left to autograd, which sums it back."""
+    return bias is None or bias.shape in shapes
 
 
 def dense(x: Array | SparseMatrix) -> Array:
@@ -218,7 +223,7 @@ def affine(
         return flat.reshape((*x.shape[:-1], weight.shape[-1]))
     if is_jax(x, weight, bias):
         return twin(x, weight, bias).affine(x, weight, bias, activation)
-    if activation in FUSED and _alike(x, weight, bias):
+    if activation in FUSED and _alike(x, weight, bias) and _fits(bias, weight.shape[1:]):
         return fused.affine(x, weight, bias, activation)
     out = primitives.dot(x, weight)
     return activation(out if bias is None else out + bias)
@@ -243,7 +248,8 @@ def propagate(
     if isinstance(kernel, SparseMatrix):
         if is_jax(h, bias, kernel.values):
             return twin(h, bias, kernel.values).sparse_affine(h, bias, kernel, activation)
-        if kernel.is_constant and h.ndim == 2 and activation in FUSED and _alike(h, bias, kernel):
+        plain = kernel.is_constant and h.ndim == 2 and activation in FUSED
+        if plain and _alike(h, bias, kernel) and _fits(bias, h.shape[1:], (kernel.shape[0], *h.shape[1:])):
             return sparse_affine(h, bias, kernel, activation)
         out = sparse_product(kernel, h)
     elif isinstance(kernel, PaddedBlocks):
@@ -289,7 +295,8 @@ def convolve(
     """
     one_step = isinstance(kernel, SparseMatrix) and kernel.is_constant and activation in FUSED
     plain = h.is_constant if isinstance(h, SparseMatrix) else h.ndim == 2
-    if one_step and plain and not is_jax(h, weight, bias) and _alike(h, weight, bias, kernel):
+    plain = plain and one_step and not is_jax(h, weight, bias)
+    if plain and _alike(h, weight, bias, kernel) and _fits(bias, weight.shape[1:]):
         return conv(h, weight, bias, kernel, activation)
     return propagate(kernel, affine(h, weight), bias, activation)
 
@@ -304,7 +311,8 @@ def messages(
     >>> messages(np.array([[1.0], [2.0]]), np.ones((1, 1)), np.ones((1, 1)), np.zeros(1), Segments(np.array([1]), 2))
     array([[3.]])
     """
-    if activation in FUSED and not is_jax(h, edges, weight, bias) and _alike(h, edges, weight, bias):
+    plain = activation in FUSED and not is_jax(h, edges, weight, bias)
+    if plain and _alike(h, edges, weight, bias) and _fits(bias, weight.shape[1:]):
         return fused.messages(h, edges, weight, bias, senders, activation)
     return activation(gather(h, senders) + affine(edges, weight, bias))
 
@@ -341,7 +349,7 @@ def arrivals(h: Array, more: Array, messages: Array, receivers: Segments) -> Arr
     array([[1.5],
            [7. ]])
     """
-    if is_jax(h, more, messages) or not _alike(h, more, messages):
+    if is_jax(h, more, messages) or not _alike(h, more, messages) or h.ndim != 2 or h.shape[1:] != messages.shape[1:]:
         return stretched(h, more) + segment_sum(messages, receivers)
     return fused.arrivals(h, more, messages, receivers)
 
@@ -452,7 +460,7 @@ def biased(x: Array, bias: Array, activation: Callable = identity) -> Array:
     >>> biased(np.ones((1, 2)), np.array([-3.0, 1.0]), relu)
     array([[0., 2.]])
     """
-    if activation in FUSED and x.ndim == 2 and not is_jax(x, bias) and _alike(x, bias):
+    if activation in FUSED and x.ndim == 2 and not is_jax(x, bias) and _alike(x, bias) and _fits(bias, x.shape[1:]):
         return fused.biased(x, bias, activation)
     return activation(x + bias)
 
@@ -512,7 +520,7 @@ def minus(x: Array, y: Array) -> Array:
     >>> minus(np.array([3.0]), np.array([1.0]))
     array([2.])
     """
-    return x - y if is_jax(x, y) or not _alike(x, y) else primitives.minus(x, y)
+    return x - y if is_jax(x, y) or not _alike(x, y) or x.shape != y.shape else primitives.minus(x, y)
 
 
 def squares(x: Array, shares: np.ndarray | None = None, scale: float = 1.0) -> Array:

@@ -42,13 +42,17 @@ class _Kept:
 
     def block(self, n_bytes: int) -> np.ndarray:
         """Return a free block of about so many bytes, or a new one."""
-        with self.lock:
+        if not self.lock.acquire(blocking=False):  # to wait would be for ever in a finalizer that interrupts ourselves
+            return np.empty(n_bytes, np.uint8)
+        try:
             for i, size in enumerate([block.nbytes for block in self.blocks]):
                 if n_bytes <= size <= 1.25 * n_bytes and _references(self.blocks, i) == self.alone:
                     return self.blocks[i]
             self._drop_free()  # what fits nothing that is asked for now is of another time
             self.blocks.append(np.empty(n_bytes, np.uint8))
             return self.blocks[-1]
+        finally:
+            self.lock.release()
 
     def release(self) -> None:
         with self.lock:

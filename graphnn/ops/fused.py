@@ -172,7 +172,7 @@ def arrivals(h: np.ndarray, more: np.ndarray, messages: np.ndarray, receivers: S
 
     h: (n_nodes, d);  messages: (n_edges, d)  ->  (n_nodes, d)
     """
-    out = h * (1 + more)
+    out = np.multiply(h, 1 + more, order="C")
     sparse.add_to(out, sparse.Entries(receivers.grouped[0], receivers.ones(out.dtype)), messages)
     return out
 

@@ -108,6 +108,8 @@ class SparseMatrix:
 
         Each row is put in the order of its columns, so that a symmetric matrix is its own transpose, number by number.
         """
+        if not self.is_constant:
+            return SparseMatrix(self.pattern, self.values, lasting=True)
         matrix = scipy.sparse.csr_array((self.values, self.pattern.indices, self.pattern.indptr), shape=self.shape)
         if matrix.has_sorted_indices:
             return SparseMatrix(self.pattern, self.values, lasting=True)

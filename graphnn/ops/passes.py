@@ -65,7 +65,8 @@ def masked(x: np.ndarray, mask: np.ndarray, scale: float = 1.0) -> np.ndarray:
     >>> masked(np.array([1.0, 2.0]), np.array([True, False]), 3.0)
     array([3., 0.])
     """
-    if mask.shape != x.shape or not (mask.flags.c_contiguous and x.flags.c_contiguous):
+    plain = type(x) is type(mask) is np.ndarray and mask.shape == x.shape and mask.dtype == bool
+    if not plain or not (mask.flags.c_contiguous and x.flags.c_contiguous):
         out = x * mask
         if scale != 1:
             out *= scale
@@ -86,7 +87,7 @@ def masked(x: np.ndarray, mask: np.ndarray, scale: float = 1.0) -> np.ndarray:
 
 def add_row(out: np.ndarray, row: np.ndarray) -> None:
     """Do ``out += row`` for a row (width,) and an array (n, width) in C order."""
-    if len(row) > NARROW:
+    if row.shape != out.shape[1:] or len(row) > NARROW:
         out += row
         return
     for part, wide in _side_by_side(out, row):
@@ -95,7 +96,7 @@ def add_row(out: np.ndarray, row: np.ndarray) -> None:
 
 def fill_rows(out: np.ndarray, row: np.ndarray) -> None:
     """Do ``out[...] = row`` for a row (width,) and an array (n, width) in C order."""
-    if len(row) > NARROW:
+    if row.shape != out.shape[1:] or len(row) > NARROW:
         out[...] = row
         return
     for part, wide in _side_by_side(out, row):

@@ -191,8 +191,7 @@ def product(entries: Entries, x: np.ndarray, start: np.ndarray | None = None, tu
     block after block.
     """
     n, m = entries.pattern.shape[::-1] if turned else entries.pattern.shape
-    if x.shape[0] != m:
-        raise ValueError(f"sparse product: a matrix {n} x {m} multiplies {m} rows, got shape {x.shape}")
+    _check_rows(n, m, x)
     dtype = np.result_type(entries.values, x)
     dense = flat(np.ascontiguousarray(x, dtype))
     out = empty((n, dense.shape[1]), dtype)
@@ -200,8 +199,17 @@ def product(entries: Entries, x: np.ndarray, start: np.ndarray | None = None, tu
     return out.reshape((n, *x.shape[1:]))
 
 
+def _check_rows(n: int, m: int, x: np.ndarray) -> None:
+    """Refuse what a matrix n x m does not multiply: the loops would read, or write, memory that is not theirs."""
+    if x.shape[0] != m:
+        raise ValueError(f"sparse product: a matrix {n} x {m} multiplies {m} rows, got shape {x.shape}")
+
+
 def add_to(out: np.ndarray, entries: Entries, x: np.ndarray) -> None:
     """Add A @ x to `out`, as `product` does; both have two axes, C order and one dtype."""
+    _check_rows(*entries.pattern.shape, x)
+    if out.shape != (entries.pattern.shape[0], x.shape[1]):
+        raise ValueError(f"sparse product: {entries.pattern.shape} times {x.shape} is not added to {out.shape}")
     _multiply(out, None, entries, x, False)
 
 
@@ -235,6 +243,8 @@ def _begin(out: np.ndarray, begin: np.ndarray | None) -> None:
 def _multiply_large(out: np.ndarray, begin: np.ndarray | None, entries: Entries, x: np.ndarray, blocks: int) -> None:
     """Do as `_multiply`: threads share the rows, and each goes through the blocks of columns in turn."""
     pattern = entries.pattern
+    if begin is not None and begin.ndim == 2:
+        begin = np.broadcast_to(begin, out.shape)
     if blocks > 1:
         indices, values, parts = entries.column_blocks(blocks)
     else:

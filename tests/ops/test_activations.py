@@ -106,6 +106,14 @@ class TestExtremes:
     def test_a_python_number_is_an_argument(self, activation):
         assert float(activation(0.5)) == pytest.approx(float(FORMULAS[activation](np.array(0.5))), rel=1e-14)
         assert np.shape(gn.grad(activation)(0.5)) == ()
+        for along in (gn.jvp(activation, 0.5, 2.0)[1], gn.hvp(lambda x: activation(x) ** 2, 0.5, 1.0)):
+            assert np.shape(along) == ()
+
+    def test_whole_numbers_are_arguments_of_a_layer(self, activation):
+        x, weight = np.array([[1, -2], [0, 3]]), np.array([[1, 0], [2, -1]])
+        wanted = activation((x @ weight).astype(float))
+        for given in (ops.affine(x, weight, None, activation), ops.biased(x @ weight, np.zeros(2, int), activation)):
+            np.testing.assert_allclose(given, wanted, rtol=1e-14)
 
 
 @pytest.mark.parametrize("activation", [ops.relu, ops.leaky_relu], ids=lambda f: f.__name__)

@@ -88,6 +88,12 @@ def test_two_threads_never_get_the_same_memory():
         assert all(pool.map(fill, range(4)))
 
 
+def test_nobody_waits_for_memory_while_another_chooses():
+    with ThreadPoolExecutor(1) as pool, buffers._kept.lock:
+        assert pool.submit(made).result(timeout=20).shape == (100, 2)
+    assert not buffers._kept.lock.locked()
+
+
 def test_results_are_the_same_with_and_without():
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(30, 20)), rng.normal(size=(20, 10))

@@ -49,7 +49,7 @@ def test_every_number_of_threads_and_blocks_gives_the_sums_of_the_definition(sha
     gn.set_threads(threads)
     for width in (1, 3, 16):
         x, back = rng.normal(size=(shape[1], width)).astype(dtype), rng.normal(size=(shape[0], width)).astype(dtype)
-        begins = (None, rng.normal(size=width).astype(dtype), rng.normal(size=(shape[0], width)).astype(dtype))
+        begins = [None, *(rng.normal(size=s).astype(dtype) for s in (width, 1, (1, width), (shape[0], width)))]
         for begin in begins:
             found = sparse.product(A.entries, x, begin)
             assert found.dtype == dtype

@@ -90,3 +90,22 @@ def test_a_row_is_added_to_every_row_and_written_into_every_row(shape, kind):
     same_bits(x, wanted)
     passes.fill_rows(x, row)
     same_bits(x, np.broadcast_to(row, shape))
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (9000, 3)], ids=str)
+@pytest.mark.parametrize("row", [np.ones(1), np.ones((1, 3)), np.array(2.0), np.ones((1, 1))], ids=np.shape)
+def test_what_is_no_row_is_spread_as_numpy_does(shape, row):
+    x = numbers(shape, np.float64)
+    with np.errstate(invalid="ignore"):
+        wanted = x + row
+        passes.add_row(x, row)
+    same_bits(x, wanted)
+    passes.fill_rows(x, row)
+    same_bits(x, np.broadcast_to(row, shape))
+
+
+def test_masked_takes_numbers_and_masks_that_are_not_booleans():
+    x = np.arange(6.0).reshape(2, 3)
+    assert passes.masked(2.0, np.True_, 3.0) == 6.0
+    same_bits(passes.masked(x, (x > 2).astype(float), 2.0), x * (x > 2) * 2)
+    same_bits(passes.masked(x, (x > 2).astype(np.int64)), x * (x > 2))

@@ -473,6 +473,38 @@ def convolution_cases(activation, plain) -> list[Case]:
     ]
 
 
+def spread_bias_cases() -> list[Case]:
+    """A bias of one number for all columns, or of one row in two axes: its gradient has its own shape."""
+    kernel, senders = sparse_of(np.arange(1.0, 6), "square"), ops.Segments(np.array([2, 0]), 3)
+    dense, cases = kernel.toarray(), []
+    for kind in ((1,), (1, 2), ()):
+        x, h, weight, bias = normal(f"spread {kind}", (3, 2), (3, 4), (4, 2), kind)
+        edges, sent = normal(f"spread along edges {kind}", (2, 4), (3, 2))
+        cases += [
+            Case(f"affine-spread-{kind}", ops.affine, lambda h, w, b: h @ w + b, (h, weight, bias)),
+            Case(f"biased-spread-{kind}", ops.biased, lambda x, b: x + b, (x, bias)),
+            Case(
+                f"propagate-spread-{kind}",
+                lambda x, b: ops.propagate(kernel.astype(x.dtype), x, b),
+                lambda x, b: dense @ x + b,
+                (x, bias),
+            ),
+            Case(
+                f"convolve-spread-{kind}",
+                lambda h, w, b: ops.convolve(kernel.astype(h.dtype), h, w, b),
+                lambda h, w, b: dense @ h @ w + b,
+                (h, weight, bias),
+            ),
+            Case(
+                f"messages-spread-{kind}",
+                lambda s, e, w, b: ops.messages(s, e, w, b, senders, ops.tanh),
+                lambda s, e, w, b: np.tanh(s[[2, 0]] + e @ w + b),
+                (sent, edges, weight, bias),
+            ),
+        ]
+    return cases
+
+
 ENDS = np.array([2, 0, 2, 0, 2, 0]), np.array([3, 1, 0, 0, 1, 2])  # node 1 hears nobody, sender 3 speaks once
 
 
@@ -560,7 +592,24 @@ MATRIX_CASES = [
         lambda h, more, m: h * (1 + more) + plain_sum(m, np.array([2, 0, 2, 0]), 3),
         normal("arrivals", (3, 2), (), (4, 2)),
     ),
+    Case(
+        "arrivals-at-columns-in-memory",
+        lambda h, more, m: ops.arrivals(h.T, more, m, ops.Segments(np.array([2, 0, 2, 0]), 3)),
+        lambda h, more, m: h.T * (1 + more) + plain_sum(m, np.array([2, 0, 2, 0]), 3),
+        normal("arrivals turned", (2, 3), (), (4, 2)),
+    ),
+    *[
+        Case(
+            f"arrivals-{name}",
+            lambda h, more, m: ops.arrivals(h, more, m, ops.Segments(np.array([2, 0, 2, 0]), 3)),
+            lambda h, more, m: h * (1 + more) + plain_sum(m, np.array([2, 0, 2, 0]), 3),
+            normal(f"arrivals {name}", (3, *columns), (), (4, *columns)),
+        )
+        for name, columns in (("1d", ()), ("3d", (2, 3)))
+    ],
     Case("minus", ops.minus, lambda x, y: x - y, normal("minus", (3, 2), (3, 2))),
+    Case("minus-spread", ops.minus, lambda x, y: x - y, normal("minus spread", (3, 1), (2,))),
+    *spread_bias_cases(),
     Case("reshape", lambda x: ops.reshape(x, (2, 3)), lambda x: x.reshape(2, 3), normal("reshape", (3, 2))),
     Case("stretched", ops.stretched, lambda x, more: x * (1 + more), normal("stretched", (3, 2), ())),
     Case(
@@ -659,6 +708,20 @@ class TestSparseMatrix:
     def test_a_wrong_number_of_rows_is_refused_before_memory_is_read(self, rows):
         with pytest.raises(ValueError, match=r"sparse product: a matrix 3 x 3 multiplies 3 rows, got shape"):
             sparse_of(np.arange(5.0), "square") @ np.ones((rows, 3))
+
+    @pytest.mark.parametrize(("rows", "nodes"), [(3, 3), (5, 3), (4, 2), (4, 4)])
+    def test_arrivals_refuse_wrong_numbers_of_rows_before_memory_is_read_or_written(self, rows, nodes):
+        receivers = ops.Segments(np.array([2, 0, 2, 0]), 3)
+        with pytest.raises(ValueError, match="sparse product: "):
+            ops.arrivals(np.ones((nodes, 2)), np.array(0.5), np.ones((rows, 2)), receivers)
+
+    def test_a_traced_matrix_is_kept_with_its_trace(self):
+        unsorted = SparseMatrix.from_entries(np.zeros(2, int), np.array([1, 0]), np.ones(2), (1, 2))
+
+        def total(values):
+            return ops.sum(unsorted.with_values(values).kept() @ np.array([[1.0], [5.0]]))
+
+        assert gn.grad(total)(np.ones(2)).tolist() == [5.0, 1.0]
 
 
 class TestSparseLoops:
