@@ -43,6 +43,12 @@ def test_training_step():
     assert "prototype" not in done.stdout
 
 
+def test_shares():
+    rows = [line.split("|")[1:-1] for line in smoke("shares").splitlines() if line.startswith("| W")]
+    assert [row[0].strip() for row in rows] == ["W1", "W2", "W3", "W4", "W4g", "W5", "W6", "W7"]
+    assert all(cell.strip().endswith(" %") for row in rows for cell in row[2:])
+
+
 def test_speed_beside_peers():
     printed = smoke("speed/compare")
     rows = [line.split("|")[1:4] for line in printed.splitlines() if line.startswith("| W")]

@@ -120,6 +120,7 @@ REFUSED = {
         "kernel adjacency: " + ONE + "it came sparse",
     ),
     "a kernel that came along": (lambda: OWN.kernel("own"), "kernel 'own': " + ONE + "it came sparse"),
+    "a matrix of ops made dense": (lambda: gn.pack(RING).operator(kernels.adjacency).toarray(), "made dense: " + ONE),
     "Heat": (
         lambda: RING.kernel(kernels.Heat(0.5)),
         r"kernel Heat\(t=0.5, .*\): .* takes 0.2 GB, 5 of them are needed, and 0.15 GB are left; use HeatConv",

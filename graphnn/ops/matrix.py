@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from graphnn.memory import check_room
 from graphnn.ops import sparse
 from graphnn.ops.activations import FUSED, identity, kept_of_fused
 from graphnn.ops.arrays import add_all, concatenate, differentiable, is_jax, linear, namespace, value_of
@@ -158,7 +159,8 @@ class SparseMatrix:
         return SparseMatrix(kept, self.values), SparseMatrix(place, np.ones(k, self.dtype))
 
     def toarray(self) -> Array:
-        """Return the matrix as a dense array, traced if the values are."""
+        """Return the matrix as a dense array, traced if the values are; MemoryError if it would not fit."""
+        check_room("a sparse matrix made dense", self.shape, self.dtype, "keep it sparse")
         if self.is_constant:
             return self.toscipy().toarray()
         if is_jax(self.values):
