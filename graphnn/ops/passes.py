@@ -44,7 +44,8 @@ def below_zero(x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
 
 
 def _against_zero(function: np.ufunc, x: np.ndarray, out: np.ndarray | None) -> np.ndarray:
-    if type(x) is not np.ndarray or x.dtype not in _ZEROS or not x.flags.c_contiguous:
+    in_order = type(x) is np.ndarray and x.flags.c_contiguous and (out is None or out.flags.c_contiguous)
+    if not in_order or x.dtype not in _ZEROS:
         return function(x, 0, out=out)
     zeros, out = _ZEROS[x.dtype], empty(x.shape, x.dtype) if out is None else out
     numbers, results = x.reshape(-1), out.reshape(-1)
@@ -86,8 +87,8 @@ def masked(x: np.ndarray, mask: np.ndarray, scale: float = 1.0) -> np.ndarray:
 
 
 def add_row(out: np.ndarray, row: np.ndarray) -> None:
-    """Do ``out += row`` for a row (width,) and an array (n, width) in C order."""
-    if row.shape != out.shape[1:] or len(row) > NARROW:
+    """Do ``out += row``, for an array (n, width)."""
+    if row.shape != out.shape[1:] or len(row) > NARROW or not out.flags.c_contiguous:
         out += row
         return
     for part, wide in _side_by_side(out, row):
@@ -95,8 +96,8 @@ def add_row(out: np.ndarray, row: np.ndarray) -> None:
 
 
 def fill_rows(out: np.ndarray, row: np.ndarray) -> None:
-    """Do ``out[...] = row`` for a row (width,) and an array (n, width) in C order."""
-    if row.shape != out.shape[1:] or len(row) > NARROW:
+    """Do ``out[...] = row``, for an array (n, width)."""
+    if row.shape != out.shape[1:] or len(row) > NARROW or not out.flags.c_contiguous:
         out[...] = row
         return
     for part, wide in _side_by_side(out, row):

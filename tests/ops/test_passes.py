@@ -59,6 +59,14 @@ class TestAgainstZero:
 
 def test_arrays_that_do_not_lie_in_order_are_right_too():
     x = numbers((6, 8), np.float64)
+    turned = np.empty((8, 6)).T
+    same_bits(passes.above_zero(x, turned), np.maximum(x, 0))
+    tall, row = np.zeros((3, 4000)).T, numbers((3,), np.float64)
+    passes.add_row(tall, row)
+    same_bits(tall, np.broadcast_to(row, tall.shape))
+    tall[...] = 0
+    passes.fill_rows(tall, row)
+    same_bits(tall, np.broadcast_to(row, tall.shape))
     for seen in (x.T, x[:, ::2], np.asfortranarray(x), x[::-1]):
         same_bits(passes.above_zero(seen), np.maximum(seen, 0))
         mask = seen > 0.5
