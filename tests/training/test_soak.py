@@ -212,9 +212,12 @@ def test_an_interruption_anywhere_leaves_the_parameters_of_one_step(reference, e
         assert bits(run.params) == after[run.step], at
         assert len(run.history.steps) == run.step, at
         if returned is not None:
-            assert error is KeyboardInterrupt
             assert bits(returned) == after[run.step], at
-            assert history.stopped == "interrupted by the keyboard"
+            if error is KeyboardInterrupt:
+                assert history.stopped == "interrupted by the keyboard"
+            else:  # it struck where the kernel of all graphs was made, and that of the mini-batch did without
+                assert history.stopped is None
+                assert run.step == STEPS
     again, history = fit(Keep())
     assert bits(again) == after[-1]
     assert history.stopped is None
