@@ -203,6 +203,8 @@ def main(arguments):
     seconds = 0.0 if arguments.smoke else 1.0
     about = f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, NumPy {np.__version__}"
     print(f"{time.strftime('%Y-%m-%d')}; {about}; load at the start {os.getloadavg()[0]:.1f}\n")
+    if arguments.smoke:
+        print("Small data: no size here holds, and no time means anything.\n")
     machines = {n: measure_machine(n, arguments.smoke, seconds) for n in arguments.threads}
     heads = ["one thread" if n == 1 else f"{n} threads" for n in machines]
     print(f"| the machine | {' | '.join(heads)} |")

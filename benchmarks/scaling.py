@@ -278,6 +278,8 @@ def from_networkx(count):
 def main(arguments):
     about = f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, NumPy {np.__version__}"
     print(f"{time.strftime('%Y-%m-%d')}; {about}; one thread; load at the start {os.getloadavg()[0]:.1f}\n")
+    if arguments.smoke:
+        print("Small data: no time here means anything.\n")
     print(
         "| what grows | from, to | ms a step | peak MB | grows with | time: exponent, last decade | memory: the same |"
     )

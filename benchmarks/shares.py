@@ -3,8 +3,8 @@
 The workloads of `benchmarks/speed`, one thread. A profiler tells how long the functions that compute take, which it
 hardly slows down; their share is of a step without it, and what they leave is Python, the tape and small calls.
 
-Run:  OMP_NUM_THREADS=1 python benchmarks/shares.py      # two minutes
-      python benchmarks/shares.py --smoke                # small data, for CI
+Run:  python benchmarks/shares.py            # two minutes
+      python benchmarks/shares.py --smoke    # small data, for CI
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent / "speed"))
 import graphnn_side
 import workloads
+
+import graphnn as gn
 
 KINDS = {  # where a function lies and what it is called, as the profiler writes it
     "sparse products": ("csr_matvecs", "csc_matvecs"),
@@ -74,6 +76,8 @@ def shares(function, seconds):
 def main(smoke):
     print(f"{time.strftime('%Y-%m-%d')}; {platform.machine()}, Python {platform.python_version()}, "
           f"NumPy {np.__version__}; one thread\n")  # fmt: skip
+    if smoke:
+        print("Small data: no time here means anything.\n")
     print(f"| workload | ms a step | {' | '.join(KINDS)} | Python, tape, the rest |")
     print("| --- |" + " --- |" * (len(KINDS) + 2))
     for name in workloads.NAMES:
@@ -84,4 +88,5 @@ def main(smoke):
 
 
 if __name__ == "__main__":
-    main(smoke="--smoke" in sys.argv)
+    with gn.threads(1):
+        main(smoke="--smoke" in sys.argv)

@@ -7,6 +7,7 @@ part to the other as nodes, edges, graphs or rows do, grows so in the whole too.
 from __future__ import annotations
 
 import math
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -64,7 +65,7 @@ def check_training(model: Layer, params: Params, data: Data, batch_size: int | N
     held = held_at_once(made)
     if held <= left:
         return
-    largest = max(made)
+    largest = max(made, key=attrgetter("n_bytes"))  # the first of those
     remedies = ["a smaller batch_size="] if (batch_size or data.n_examples) > 1 else []
     remedies += ['dtype="float32"'] if dtype == np.float64 else []
     raise MemoryError(

@@ -148,6 +148,12 @@ def test_the_error_names_the_array_its_layer_the_sum_and_what_to_do(monkeypatch)
     started(monkeypatch, 100_000_000, batch_size=1000)
 
 
+def test_of_several_arrays_alike_the_first_is_named(monkeypatch):
+    model = gn.Sequential(*[gn.Dense(64) for _ in range(10)])
+    with pytest.raises(MemoryError, match=r"the largest, by layer '0.dense' \(affine\), has shape \(150000, 64\)"):
+        started(monkeypatch, 100_000_000, model=model, params=model.init(0, X[:5]))
+
+
 def test_one_graph_has_no_smaller_batches(monkeypatch):
     graph = gn.pack(gn.Graph(X))
     model = gn.Sequential(gn.Dense(64), gn.Nodes())
