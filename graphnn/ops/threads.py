@@ -82,8 +82,9 @@ def get_threads() -> int:
 def threads(n: int) -> Iterator[None]:
     """Let both BLAS and our own products use at most so many threads inside of a block, in this process.
 
-    BLAS gains from a second thread on large products on an idle machine. On small ones it gains nothing, and where
-    other programs keep the cores busy its threads wait for each other: one thread is then many times faster. The limit
+    BLAS gains from a second thread on an idle machine: a quarter of a step on a batch of molecules, more on large graphs,
+    nothing on tiny ones. Where other programs keep the cores busy its threads wait for each other in every product: one
+    thread is then many times faster, so put this around what shares its machine. The limit
     is one for the process, for all of its threads. Raises as `set_threads`.
 
     >>> with threads(1):
