@@ -101,6 +101,7 @@ BESIDE = {
     ("training.fit", "training.several"),
     ("training.fit", "training.trust.culprit"),
     ("training.fit", "training.trust.diagnosis"),
+    ("training.fit", "training.trust.pace"),
     ("training.trust.culprit", "training.data"),
     ("training.trust.case", "training.data"),
     ("training.trust.causes", "training.trust.case"),

@@ -82,10 +82,10 @@ def get_threads() -> int:
 def threads(n: int) -> Iterator[None]:
     """Let both BLAS and our own products use at most so many threads inside of a block, in this process.
 
-    BLAS gains from a second thread on an idle machine: a quarter of a step on a batch of molecules, more on large graphs,
-    nothing on tiny ones. Where other programs keep the cores busy its threads wait for each other in every product: one
-    thread is then many times faster, so put this around what shares its machine. The limit
-    is one for the process, for all of its threads. Raises as `set_threads`.
+    BLAS gains from a second thread on an idle machine: a quarter of a step on a batch of molecules, more on large
+    graphs, nothing on tiny ones. Where other programs keep the cores busy its threads wait for each other in every
+    product, and one thread is then many times faster: put this around what shares its machine. The limit is one for the
+    process, for all of its threads. Raises as `set_threads`.
 
     >>> with threads(1):
     ...     get_threads()

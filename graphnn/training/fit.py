@@ -43,7 +43,8 @@ from graphnn.training.room import check_training
 from graphnn.training.run import Loss, Run, moving, number
 from graphnn.training.several import per_loss
 from graphnn.training.trust.culprit import all_finite, gradient_diverged, loss_diverged, squares, validation_diverged
-from graphnn.training.trust.diagnosis import Diagnosis
+from graphnn.training.trust.diagnosis import Diagnosis, warn
+from graphnn.training.trust.pace import Pace
 from graphnn.types import Array, Params
 
 
@@ -306,7 +307,7 @@ def _loop(run: Run, ask: Callbacks) -> Generator[Run, None, Run]:
     failure: BaseException | None = None
     try:
         ask.begin(run)
-        run.diagnosis = Diagnosis(run)
+        run.diagnosis, run.pace = Diagnosis(run), Pace()
         while run.epoch < run.n_epochs:
             if not run.now.batch:  # else an epoch begun by a run before this goes on
                 run.began = time.perf_counter()
@@ -338,8 +339,15 @@ def _epoch(run: Run, ask: Callbacks) -> Generator[Run, None, None]:
         part = run.data.take(index)
         if not part.n_counted:
             continue
-        if ask("begin_batch", run) or not _step(run, part, position, ask):
+        if ask("begin_batch", run):
             return
+        began = time.perf_counter()
+        if not _step(run, part, position, ask):
+            return
+        if index is None or len(index) == run.batch_size:
+            complaint = run.pace.complaint(time.perf_counter() - began)
+            if complaint is not None:
+                warn(complaint)
         try:
             yield run
         finally:  # also where the consumer leaves the loop, which is fine: the step was done

@@ -87,6 +87,7 @@ class Run:
         self.history = History(metrics={name: [] for name in metrics}, losses={name: [] for name in parts})
         self.metrics = metrics
         self.diagnosis: Any = None
+        self.pace: Any = None
         self.trained = self.now  # where the last step has led, whatever parameters the callbacks choose at the end
         self.settled = True  # whether all callbacks know of the last step
         self.began = perf_counter()  # when this epoch would have begun, had nothing come between

@@ -149,7 +149,7 @@ class Diagnosis:
         for finding in self._asked(case) if case.symptoms else ():
             if not any(told.startswith(f"{finding.cause}:") for told in run.history.findings):
                 run.history.findings.append(str(finding))
-                _warn(str(finding))
+                warn(str(finding))
 
     def _asked(self, case: Case) -> list[Finding]:
         """Return what is found; a model or loss that cannot be asked once more must not lose its training for that."""
@@ -224,7 +224,7 @@ def _stays_up(losses: list[float]) -> bool:
     return bool(np.median(last) > 0.5 * np.median(third))
 
 
-def _warn(text: str) -> None:
+def warn(text: str) -> None:
     """Warn at the line of the user's that trains; of every training anew, whatever was said of one before."""
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "graphnn":
