@@ -1,8 +1,8 @@
 """What a layer or a loss is made of as one step of the tape each, with its derivatives in primitives.
 
-A step of the tape costs some microseconds and keeps its result. Where several follow each other in every layer of a
-kind they are one here: an affine map and its activation, a message along an edge, the shares of attention, a loss. The
-products of a matrix with features, and of a whole convolution, are in `matrix`.
+A step of the tape costs some microseconds and keeps what its gradient needs. Where several follow each other in every
+layer of a kind they are one here: an affine map and its activation, a message along an edge, what arrives at a node,
+the logits of attention, a loss. The products of a matrix with features, and of a whole convolution, are in `matrix`.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def biased(x: np.ndarray, bias: np.ndarray, activation: Callable) -> np.ndarray:
     return out
 
 
-# ---- what layers with edge features and with a share of the node itself are made of --------------------------
+# ---- what layers with edge features and with a share of the node itself are made of ---------------------------------
 
 
 def _messages_pull(g: Array, argnums: Sequence[int], ans: Array, args: tuple) -> list[Array]:
