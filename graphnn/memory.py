@@ -14,6 +14,10 @@ from typing import Any
 import numpy as np
 
 MATTERS = 2**25  # bytes; nobody is asked about less
+CONTROL_GROUPS = (  # versions 2 and 1: folder, controller, files of the limit and of what is used, prefix of the cache
+    ("sys/fs/cgroup", "", "memory.max", "memory.current", ""),
+    ("sys/fs/cgroup/memory", "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
+)
 
 
 def check_room(who: str, shape: tuple[int, ...], dtype: Any, remedy: str, copies: int = 1) -> None:
@@ -76,7 +80,7 @@ def available(root: str | Path = "/") -> int | None:
     root = Path(root)
     machine = _numbers(root / "proc/meminfo")
     if "MemAvailable" in machine:
-        left = min(machine["MemAvailable"] * 1024, *_left_to_groups(root), *_left_to_old_groups(root), 2**62)
+        left = min(machine["MemAvailable"] * 1024, *_left_to_groups(root), 2**62)
         return max(left, 0) + machine.get("SwapFree", 0) * 1024
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -85,21 +89,13 @@ def available(root: str | Path = "/") -> int | None:
 
 
 def _left_to_groups(root: Path) -> Iterator[int]:
-    """Give what the limits of the control groups that this process is in leave to it (version 2)."""
-    for folder in _folders(root, "sys/fs/cgroup", ""):
-        limit, used = _number(folder / "memory.max"), _number(folder / "memory.current")
-        if limit is not None and used is not None:
-            cache = _numbers(folder / "memory.stat")
-            yield limit - used + cache.get("inactive_file", 0) + cache.get("active_file", 0)
-
-
-def _left_to_old_groups(root: Path) -> Iterator[int]:
-    """Give the same for control groups of version 1."""
-    for folder in _folders(root, "sys/fs/cgroup/memory", "memory"):
-        limit, used = _number(folder / "memory.limit_in_bytes"), _number(folder / "memory.usage_in_bytes")
-        if limit is not None and used is not None:
-            cache = _numbers(folder / "memory.stat")
-            yield limit - used + cache.get("total_inactive_file", 0) + cache.get("total_active_file", 0)
+    """Give what the limits of the control groups that this process is in leave to it."""
+    for base, controller, limit_in, used_in, cached in CONTROL_GROUPS:
+        for folder in _folders(root, base, controller):
+            limit, used = _number(folder / limit_in), _number(folder / used_in)
+            if limit is not None and used is not None:
+                cache = _numbers(folder / "memory.stat")
+                yield limit - used + cache.get(f"{cached}inactive_file", 0) + cache.get(f"{cached}active_file", 0)
 
 
 def _folders(root: Path, base: str, controller: str) -> Iterator[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import namedtuple
 
 import autograd
@@ -13,6 +14,7 @@ from derivatives import normal
 
 import graphnn as gn
 from graphnn import ops
+from graphnn.autodiff import Tape
 
 W, V, B, UNUSED = normal("autodiff", (3, 2), (2, 2), (2,), (4,))
 PARAMS = {"0.weight": W, "1.weight": V, "bias": B, "unused": UNUSED, "1.running_mean": np.zeros(2)}
@@ -530,3 +532,68 @@ def test_gradients_that_are_views_of_each_other_are_taken_apart(reshape):
     grads["c"] *= 2
     assert grads["b"].tolist() == [6.0] * 4
     assert grads["c"].ravel().tolist() == [12.0] * 4
+
+
+# ---- what the tape keeps, and for how long ---------------------------------------------------------------------------
+
+
+def alive(references):
+    return [reference() is not None for reference in references]
+
+
+SPREAD = {
+    "dropout": lambda h: ops.primitives.drop(h, np.ones((4, 3), bool), 2.0),
+    "gather": lambda h: ops.gather(h, np.array([0, 0, 3])),
+    "segment sum": lambda h: ops.segment_sum(h, np.array([0, 1, 0, 1]), 2),
+    "product with a constant matrix": lambda h: ops.SparseMatrix.from_scipy(np.eye(4)) @ h,
+    "sum": ops.sum,
+}
+
+
+@pytest.mark.parametrize("name", SPREAD)
+def test_a_linear_step_keeps_nothing_of_what_it_was_given(name):
+    seen = []
+
+    def function(x):
+        h = 2.0 * x
+        seen.append(weakref.ref(h._value))
+        return ops.sum(SPREAD[name](h))
+
+    tape = Tape(function, np.ones((4, 3)))
+    assert alive(seen) == [False]
+    assert tape.gradient().shape == (4, 3)
+
+
+def test_relu_keeps_of_its_result_where_it_is_positive():
+    seen, (x, weight, bias) = [], (np.ones((4, 3)), np.ones((3, 2)), np.zeros(2))
+
+    def function(w):
+        h = ops.affine(x, w, bias, ops.relu)
+        seen.append(weakref.ref(h._value))
+        return ops.sum(h)
+
+    tape = Tape(function, weight)
+    assert alive(seen) == [False]
+    np.testing.assert_array_equal(tape.gradient(), np.full((3, 2), 4.0))
+
+
+def test_on_the_last_way_back_each_step_lets_go_of_what_it_kept():
+    found = []
+
+    def pull(g, argnums, ans, args):
+        found.append(alive(seen))
+        return [g]
+
+    @ops.differentiable(pull, lambda argnums, tangents, ans, args: tangents[0])
+    def early(x):
+        return x + 0.0
+
+    def function(x):
+        h = ops.tanh(early(x))
+        seen[:] = [weakref.ref(h._value)]
+        return ops.sum(h)
+
+    seen = []
+    gn.value_and_grad(function)(np.ones(3))
+    gn.multi_grad(lambda x: {"one": function(x)})(np.ones(3))
+    assert found == [[False], [True]]

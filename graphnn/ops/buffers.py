@@ -34,7 +34,10 @@ class _Kept:
     def __init__(self) -> None:
         locked = not hasattr(sys, "_is_gil_enabled") or sys._is_gil_enabled()
         counts = locked and hasattr(sys, "getrefcount")  # without the lock, or in PyPy, no count is exact
-        self.on = os.environ.get(VARIABLE, "1").strip() != "0"
+        given = os.environ.get(VARIABLE, "").strip() or "1"
+        if given not in ("0", "1"):
+            raise ValueError(f"the environment variable {VARIABLE} is {given!r}; give 0 to switch it off, or 1")
+        self.on = given == "1"
         self.counted = self.on and counts
         self.blocks: list[np.ndarray] = []
         self.alone = _references([np.empty(1)], 0) if counts else 0

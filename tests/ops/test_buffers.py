@@ -118,6 +118,15 @@ assert a.base is None and not buffers._kept.blocks
 """
 
 
+def test_what_the_environment_cannot_mean_is_refused(monkeypatch):
+    for given, on in (("", True), (" 1 ", True), ("0", False)):
+        monkeypatch.setenv(buffers.VARIABLE, given)
+        assert buffers._Kept().on == on
+    monkeypatch.setenv(buffers.VARIABLE, "no")
+    with pytest.raises(ValueError, match="GRAPHNN_REUSE_MEMORY is 'no'; give 0 to switch it off, or 1"):
+        buffers._Kept()
+
+
 def test_the_environment_switches_it_off(tmp_path):
     environment = {"GRAPHNN_REUSE_MEMORY": "0", "PYTHONPATH": ":".join(p for p in sys.path if p), "PATH": ""}
     subprocess.run([sys.executable, "-c", SWITCHED_OFF], check=True, env=environment, cwd=tmp_path)

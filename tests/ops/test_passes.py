@@ -88,28 +88,27 @@ def test_masked_is_the_product(shape, kind):
         same_bits(passes.masked(x, mask[:, :1], 2.0), x * mask[:, :1] * kind(2))
 
 
-@pytest.mark.parametrize("kind", [np.float32, np.float64])
-@pytest.mark.parametrize("shape", ROWS, ids=str)
-def test_a_row_is_added_to_every_row_and_written_into_every_row(shape, kind):
-    x, row = numbers(shape, kind), numbers(shape[1:], kind, 3)
+def added_and_written(x, row):
     with np.errstate(invalid="ignore"):
         wanted = x + row
         passes.add_row(x, row)
     same_bits(x, wanted)
     passes.fill_rows(x, row)
-    same_bits(x, np.broadcast_to(row, shape))
+    same_bits(x, np.broadcast_to(row, x.shape))
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", ROWS, ids=str)
+def test_a_row_is_added_to_every_row_and_written_into_every_row(shape, kind):
+    x, row = numbers(shape, kind), numbers(shape[1:], kind, 3)
+    added_and_written(x, row)
 
 
 @pytest.mark.parametrize("shape", [(5, 3), (9000, 3)], ids=str)
 @pytest.mark.parametrize("row", [np.ones(1), np.ones((1, 3)), np.array(2.0), np.ones((1, 1))], ids=np.shape)
 def test_what_is_no_row_is_spread_as_numpy_does(shape, row):
     x = numbers(shape, np.float64)
-    with np.errstate(invalid="ignore"):
-        wanted = x + row
-        passes.add_row(x, row)
-    same_bits(x, wanted)
-    passes.fill_rows(x, row)
-    same_bits(x, np.broadcast_to(row, shape))
+    added_and_written(x, row)
 
 
 def test_masked_takes_numbers_and_masks_that_are_not_booleans():
